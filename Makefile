@@ -1,0 +1,17 @@
+.PHONY: install demo test soak lint bench docs lock
+BIN = .venv/bin
+
+install:               ## .venv with cscale in it
+	@tools/install
+demo: install          ## three archives and a hub on this machine; ARGS=--once ends after the first answers
+	@$(BIN)/cscale demo $(ARGS)
+test: lint             ## all tests
+	$(BIN)/pytest -n auto $(ARGS)
+soak: install          ## the load and fault tests at full size
+	$(BIN)/pytest -m soak --timeout 7200 $(ARGS)
+lint: install          ## style, types, and the rooms' order
+	@tools/lint
+bench: install         ## figures into benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks $(ARGS)
+lock: install          ## requirements.lock anew from pyproject.toml
+	@tools/lock
