@@ -1,0 +1,5 @@
+"""What every room needs of the network.
+
+`server` runs an application, `responses` makes its answers and holds the table of errors and status
+codes, `ranges` sends parts of files, `http` asks other sites, `signing` seals cursors, `via` stops loops.
+"""

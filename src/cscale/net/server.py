@@ -1,0 +1,86 @@
+"""Runs an ASGI application on a socket until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from cscale.errors import BadConfiguration
+
+log = logging.getLogger("cscale.net")
+
+_HTTP1 = HTTP1Settings(header_read_timeout=30_000)
+
+
+def run(app: Any, host: str, port: int, *, started: Callable[[], None] = lambda: None) -> None:
+    """Serve `app` until SIGINT or SIGTERM, then let requests under way finish.
+
+    Args:
+        app: An ASGI application.
+        host: The address to listen on.
+        port: The TCP port to listen on.
+        started: Called once, when requests are taken.
+
+    Raises:
+        BadConfiguration: If the address cannot be listened on.
+    """
+    _check_free(host, port)
+    asyncio.run(_serve(app, host, port, started))
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _check_free(host: str, port: int) -> None:
+    """Refuse a port that is in use: the server itself would share it in silence."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise BadConfiguration(
+                f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port"
+            ) from error
+
+
+async def _serve(app: Any, host: str, port: int, started: Callable[[], None]) -> None:
+    server = Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.auto,
+        http1_settings=_HTTP1,
+        websockets=False,
+        log_enabled=False,
+    )
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with suppress(ValueError, NotImplementedError):
+            loop.add_signal_handler(name, server.stop)
+    serving = asyncio.create_task(server.serve())
+    await _answers(host, port, serving)
+    log.info("listening on %s port %d", host, port)
+    started()
+    await serving
+
+
+async def _answers(host: str, port: int, serving: "asyncio.Task[None]") -> None:
+    while not serving.done():
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return
+        await asyncio.sleep(0.02)
