@@ -1,0 +1,234 @@
+"""One member asked within its time, and what its answer counts for: its status in `federation`."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from cscale.discovery.joining import Held
+from cscale.discovery.merge import Copy, Product, Rank, Run
+from cscale.discovery.source import Source
+from cscale.discovery.translation import BAR, Translation
+from cscale.errors import BadInput, SiteError, SiteTimeout
+from cscale.federation import Member
+from cscale.identity import Caller
+from cscale.stac.evaluation import order_key, sort_value
+from cscale.stac.items import item_times, property_value
+from cscale.stac.search import SearchRequest
+
+T = TypeVar("T")
+State = Literal["ok", "partial", "error", "timeout", "skipped"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A member, ready to be asked.
+
+    Attributes:
+        rank: Its place in the configuration.
+        member: Its entry there.
+        source: Its interface.
+    """
+
+    rank: int
+    member: Member
+    source: Source
+
+    @property
+    def translation(self) -> Translation:
+        """Its words."""
+        return Translation(self.member)
+
+
+@dataclass
+class Status:
+    """Who answered, and how: one entry of `federation.sites`.
+
+    Attributes:
+        id: The site's id.
+        state: How it answered; `skipped` where it had not to be asked.
+        reason: Why it is not `ok`.
+        matched: How many match there, if it says so.
+        returned: How many of its copies are in this answer.
+        rejected: How many of its items were left out because they are not valid.
+        missing: Members missing from its answer, if it is a hub.
+        elapsed_ms: How long it was waited for.
+    """
+
+    id: str
+    state: State = "ok"
+    reason: str | None = None
+    matched: int | None = None
+    returned: int | None = None
+    rejected: int = 0
+    missing: list[str] = field(default_factory=list)
+    elapsed_ms: int | None = None
+
+    def failed(self, error: SiteError, *, gave_some: bool = False) -> None:
+        """Note that the site did not answer (to the end)."""
+        self.state = "timeout" if isinstance(error, SiteTimeout) else "error"
+        self.reason = str(error)
+        if gave_some:
+            self.state, self.reason = "partial", f"only its first items: {error}"
+
+    def inner_missing(self, names: list[str]) -> None:
+        """Note that the site, a hub, misses members itself."""
+        self.missing = sorted({*self.missing, *names})
+        if names and self.state == "ok":
+            self.state, self.reason = "partial", f"its own members {', '.join(self.missing)} are missing"
+
+    def body(self) -> dict[str, Any]:
+        """The entry as JSON."""
+        shown = {name: getattr(self, name) for name in ("id", "state", "reason", "matched", "returned")}
+        if self.state in ("ok", "partial"):
+            shown["rejected"] = self.rejected
+        shown["elapsed_ms"] = self.elapsed_ms
+        return {name: value for name, value in shown.items() if value is not None}
+
+
+def missing_names(statuses: list[Status]) -> list[str]:
+    """`federation:missing`: the sites in error, timeout or partial; a hub's members as `inner/beta`."""
+    names: list[str] = []
+    for status in statuses:
+        if status.missing:
+            names += [f"{status.id}/{name}" for name in status.missing]
+        elif status.state in ("error", "timeout", "partial"):
+            names.append(status.id)
+    return names
+
+
+class Asking:
+    """One site during one search: its status, its run of copies, its deadline.
+
+    Args:
+        site: The site.
+        caller: Who is asking.
+        request: The search in the site's words; None to skip the site.
+        shown_order: The search in the federation's words.
+        token: The site's own token to begin at; None for its first page.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        caller: Caller,
+        request: SearchRequest | None,
+        shown_order: SearchRequest,
+        token: str | None = None,
+    ) -> None:
+        self.site = site
+        self.status = Status(site.member.id)
+        self.run = Run(site.member.name)
+        self._caller = caller
+        self._request = request
+        self._shown_order = shown_order
+        self._names = site.translation.collections(shown_order.collections)
+        self._deadline = time.monotonic() + site.member.timeout
+        self._next = token
+        self._pages: list[tuple[int, str | None]] = []
+        if request is None:
+            self.run.done = True
+            self.status.state, self.status.reason = "skipped", "holds none of the collections asked for"
+
+    def again(self, request: SearchRequest | None) -> "Asking":
+        """The same site asked something else in the course of the same search, by the same deadline."""
+        other = Asking(self.site, self._caller, request, self._shown_order)
+        other._deadline = self._deadline  # its own kind
+        return other
+
+    async def grow(self) -> None:
+        """Ask for one more page, if there is one; a site that fails is done."""
+        if self.run.done or self._request is None:
+            return
+        request, token = self._request, self._next
+        try:
+            page = await self.within(lambda: self.site.source.search(self._caller, request, token))
+            self._pages.append((len(self.run.copies), token))
+            self.run.extend(self._copies(page.features))
+        except SiteError as error:
+            self.status.failed(error, gave_some=bool(self.run.copies))
+            self.run.done = True
+            return
+        self.status.inner_missing(list(page.missing))
+        if page.matched is not None and self.status.matched is None:
+            self.status.matched = page.matched
+        self._next = page.token
+        self.run.done = page.token is None
+
+    async def within(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Await an answer until the site's deadline.
+
+        Raises:
+            SiteTimeout: If it has not come by then.
+        """
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(max(self._deadline - started, 0)):
+                return await ask()
+        except TimeoutError as error:
+            raise SiteTimeout(f"no answer within {self.site.member.timeout:g} s") from error
+        finally:
+            waited = round((time.monotonic() - started) * 1000)
+            self.status.elapsed_ms = (self.status.elapsed_ms or 0) + waited
+
+    def token_at(self, position: Rank) -> str | None:
+        """The site's token of the page that holds the first copy beyond a position; None: its first."""
+        ends = [start for start, _ in self._pages[1:]] + [len(self.run.copies)]
+        for (start, own), end in zip(self._pages, ends, strict=True):
+            if end > start and self.run.copies[end - 1].rank > position:
+                return own
+        return self._next or (self._pages[-1][1] if self._pages else None)
+
+    def _copies(self, features: Sequence[msgspec.Raw]) -> list[Copy]:
+        copies = []
+        for raw in features:
+            copy = self._copy(raw)
+            if copy is None:
+                self.status.rejected += 1
+            else:
+                copies.append(copy)
+        return copies
+
+    def _copy(self, raw: msgspec.Raw) -> Copy | None:
+        """An item that came; None if it is none, or none that was asked for."""
+        try:
+            head = _HEAD.decode(raw)
+            moment = item_times({"properties": head.properties})[0]
+        except (msgspec.DecodeError, UnicodeDecodeError, BadInput):
+            return None
+        shown = self._shown(head.collection)
+        if moment is None or shown is None:
+            return None
+        name = self._product_name(head) if BAR not in shown else head.id
+        product = Product(name, shown)
+        item = {"id": name, "collection": shown, "properties": head.properties}
+        values = tuple(sort_value(item, each.name) for each in self._shown_order.sortby)
+        rank = Rank(order_key(values, self._shown_order.sortby), product, self.site.rank)
+        return Copy(rank, values, moment, head.id, self._held(head, raw))
+
+    def _shown(self, native: str) -> str | None:
+        return self.site.translation.shown(native) if self._names is None else self._names.get(native)
+
+    def _product_name(self, head: "_Head") -> str:
+        own = self.site.member.product
+        name = property_value({"properties": head.properties}, own) if own else None
+        return name if isinstance(name, str) and name else head.id
+
+    def _held(self, head: "_Head", raw: msgspec.Raw) -> Held:
+        member = self.site.member
+        url = self.site.source.item_url(head.collection, head.id)
+        return Held(member.id, member.name, head.collection, head.id, url, raw)
+
+
+class _Head(msgspec.Struct):
+    """What the merge needs of an item."""
+
+    id: str
+    collection: str
+    properties: dict[str, Any]
+
+
+_HEAD = msgspec.json.Decoder(_Head)

@@ -1,0 +1,325 @@
+"""`ItemSource` over many sites: asked all at once, answered as one, nobody's silence unmentioned."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from cscale.discovery.asking import Asking, Site, Status, missing_names
+from cscale.discovery.cursor import Cursor, open_cursor
+from cscale.discovery.joining import Answered, Held, merged, prefixed, shown_item
+from cscale.discovery.merge import (
+    WINDOW,
+    Copy,
+    NeedCopies,
+    NeedRuns,
+    Page,
+    Product,
+    Rank,
+    merge_by_key,
+    merge_by_time,
+)
+from cscale.discovery.translation import BAR, speaks_of_collections
+from cscale.errors import NotFound, SiteError, SitesMissing
+from cscale.identity import Caller
+from cscale.net.signing import Signer
+from cscale.stac.items import Collection, OpenItem
+from cscale.stac.search import MAX_LIMIT, SearchRequest, SortField
+from cscale.stac.source import CollectionList, ItemPage
+from cscale.stac.times import Interval
+
+T = TypeVar("T")
+
+_MARGIN = 10
+"""Items asked of a site beyond the page's length: mostly enough to see the copies that stand near its end."""
+
+
+class Hub:
+    """Many sites as one source.
+
+    Args:
+        sites: The members, in order of configuration.
+        secret: Seals the cursors; shared by all processes of the hub.
+    """
+
+    def __init__(self, sites: Sequence[Site], *, secret: bytes) -> None:
+        self._sites = list(sites)
+        self._signer = Signer(secret, "hub")
+
+    async def search(self, caller: Caller, request: SearchRequest) -> ItemPage:
+        """See `ItemSource.search`."""
+        cursor = open_cursor(request, self._signer)
+        held = await self._held(caller, request)
+        search = _Search(self._sites, caller, request, cursor, held)
+        page = await search.run()
+        statuses = search.statuses
+        _require_answers(statuses, strict=request.strict)
+        return ItemPage(
+            items=[_shown(copies) for copies in page.products],
+            token=search.next_cursor(page).seal(request, self._signer) if page.more else None,
+            matched=_matched(statuses, page, request),
+            extra=_federation(statuses),
+        )
+
+    async def collections(self, caller: Caller) -> CollectionList:
+        """See `ItemSource.collections`: the federation's, and each member's own behind its prefix."""
+        answered, statuses = await self._all_collections(caller)
+        _require_answers(statuses, strict=False)
+        by_name: dict[str, list[Answered]] = {}
+        own: list[Collection] = []
+        for site, each in answered:
+            name = site.translation.shown(each[2]["id"])
+            if BAR not in name:
+                by_name.setdefault(name, []).append(each)
+            own.append(prefixed(site.translation.prefixed(each[2]["id"]), each))
+        shown = [merged(name, members) for name, members in by_name.items()] + own
+        return CollectionList(sorted(shown, key=lambda each: str(each["id"])), _federation(statuses))
+
+    async def collection(self, caller: Caller, collection_id: str) -> Collection:
+        """See `ItemSource.collection`."""
+        listed = await self.collections(caller)
+        for each in listed.collections:
+            if each["id"] == collection_id:
+                return each
+        _refuse_if_missing(listed.extra, f"collection {collection_id!r}")
+        raise NotFound(f"no site here holds a collection {collection_id!r}; /collections lists them")
+
+    async def item(self, caller: Caller, collection_id: str, item_id: str) -> OpenItem:
+        """See `ItemSource.item`."""
+        request = SearchRequest(collections=(collection_id,), ids=(item_id,), limit=1)
+        page = await self.search(caller, request)
+        if page.items:
+            return page.items[0]
+        _refuse_if_missing(page.extra, f"item {item_id!r}")
+        raise NotFound(f"no site here holds an item {item_id!r} in collection {collection_id!r}")
+
+    async def queryables(self, caller: Caller, collection_id: str | None) -> Mapping[str, Any]:
+        """See `ItemSource.queryables`: what at least one site knows."""
+        asked = (collection_id,) if collection_id is not None else None
+
+        async def ask(site: Site) -> Mapping[str, Any]:
+            natives = site.translation.collections(asked)
+            if natives is None:
+                return await site.source.queryables(caller, None)
+            return await site.source.queryables(caller, next(iter(natives))) if natives else {}
+
+        if collection_id is not None:
+            await self.collection(caller, collection_id)
+        answers, statuses = await self._ask_all(caller, ask)
+        _require_answers(statuses, strict=False)
+        return {name: schema for _, found in reversed(answers) for name, schema in found.items()}
+
+    async def _held(self, caller: Caller, request: SearchRequest) -> Mapping[str, list[str]]:
+        """The collections that each site holds, if the filter speaks of collections."""
+        if not speaks_of_collections(request.filter):
+            return {}
+        answered, statuses = await self._all_collections(caller)
+        _require_answers(statuses, strict=request.strict)
+        held: dict[str, list[str]] = {}
+        for site, each in answered:
+            held.setdefault(site.member.id, []).append(each[2]["id"])
+        return held
+
+    async def _all_collections(self, caller: Caller) -> tuple[list[tuple[Site, Answered]], list[Status]]:
+        answers, statuses = await self._ask_all(caller, lambda site: site.source.collections(caller))
+        by_id = {status.id: status for status in statuses}
+        answered = []
+        for site, (collections, missing) in answers:
+            by_id[site.member.id].inner_missing(list(missing))
+            for each in collections:
+                url = site.source.collection_url(each["id"])
+                answered.append((site, (site.member.id, site.member.name, each, url)))
+        return answered, statuses
+
+    async def _ask_all(
+        self, caller: Caller, ask: Callable[[Site], Awaitable[T]]
+    ) -> tuple[list[tuple[Site, T]], list[Status]]:
+        """Ask every site at once; the answers that came, and every site's status."""
+        nothing = SearchRequest()
+        askings = [Asking(site, caller, nothing, nothing) for site in self._sites]
+
+        async def answer(asking: Asking) -> list[tuple[Site, T]]:
+            try:
+                return [(asking.site, await asking.within(lambda: ask(asking.site)))]
+            except SiteError as error:
+                asking.status.failed(error)
+                return []
+
+        answers = await asyncio.gather(*(answer(asking) for asking in askings))
+        return [each for some in answers for each in some], [asking.status for asking in askings]
+
+
+@dataclass
+class _Search:
+    """One page of one search."""
+
+    sites: Sequence[Site]
+    caller: Caller
+    request: SearchRequest
+    cursor: Cursor | None
+    held: Mapping[str, list[str]]
+
+    def __post_init__(self) -> None:
+        first = self.request.sortby[0]
+        self.by_time, self.descending = first.name == "datetime", first.descending
+        self.join = self.request.duplicates == "join"
+        self.after: Rank | None = self.cursor.rank(self.request) if self.cursor else None
+        self.known: dict[Product, list[Copy]] = {}
+        bounded = self._bounded()
+        tokens = self.cursor.tokens if self.cursor else {}
+        self.askings = [
+            Asking(
+                site,
+                self.caller,
+                self._for(site, bounded) if bounded else None,
+                self.request,
+                tokens.get(site.member.id),
+            )
+            for site in self.sites
+        ]
+        self.statuses = [asking.status for asking in self.askings]
+
+    async def run(self) -> Page:
+        """Ask until the page is certain."""
+        while True:
+            step = self._merged()
+            if isinstance(step, Page):
+                self._count(step)
+                return step
+            if isinstance(step, NeedRuns):
+                await asyncio.gather(*(self.askings[i].grow() for i in step.runs))
+            else:
+                await self._find_copies(step)
+
+    def next_cursor(self, page: Page) -> Cursor:
+        """Where the next page begins."""
+        if page.products:
+            first = page.products[-1][0]
+            rank, values, moment = first.rank, first.values, first.time
+        else:
+            rank, values, moment = self._end()
+        tokens: dict[str, str] = {}
+        if not self.by_time:
+            found = {asking.site.member.id: asking.token_at(rank) for asking in self.askings}
+            tokens = {site: token for site, token in found.items() if token is not None}
+        return Cursor(values, rank.product, rank.site, moment, tokens)
+
+    def _end(self) -> tuple[Rank, Any, int]:
+        """Where a page ends that shows nothing, but has more to come."""
+        last = max((asking.run.copies[-1] for asking in self.askings if asking.run.copies), key=_rank_of)
+        return last.rank, last.values, last.time
+
+    def _merged(self) -> Page | NeedRuns | NeedCopies:
+        runs = [asking.run for asking in self.askings]
+        limit = self.request.limit
+        if self.by_time:
+            return merge_by_time(runs, self.after, limit, descending=self.descending, join=self.join)
+        return merge_by_key(runs, self.after, limit, self.known if self.join else None)
+
+    def _bounded(self) -> SearchRequest | None:
+        """The search from the window before the position on; None if nothing can be left."""
+        if self.cursor is None or not self.by_time:
+            return self.request
+        asked = self.request.datetime or Interval(None, None)
+        if self.descending:
+            left = asked.within(None, self.cursor.time + WINDOW)
+        else:
+            left = asked.within(self.cursor.time - WINDOW, None)
+        if left.start is not None and left.end is not None and left.start > left.end:
+            return None
+        return replace(self.request, datetime=left)
+
+    def _for(self, site: Site, request: SearchRequest) -> SearchRequest | None:
+        asked = site.translation.request(request, self.held.get(site.member.id, []))
+        if asked is None:
+            return None
+        limit = min(request.limit + _MARGIN, MAX_LIMIT)
+        ties = [] if self.by_time else [SortField(name) for name in (site.member.product, "id") if name]
+        named = {field.name for field in asked.sortby}
+        ties = [field for field in ties if field.name not in named]
+        return replace(asked, limit=limit, sortby=(*asked.sortby, *ties))
+
+    async def _find_copies(self, wanted: NeedCopies) -> None:
+        """Ask the sites for all copies of some products that match the search."""
+        names = tuple(dict.fromkeys(product.name for product in wanted.products))
+        ids = replace(self.request, ids=names, limit=MAX_LIMIT, sortby=self.request.sortby)
+        found: dict[Product, list[Copy]] = {product: [copy] for product, copy in wanted.products.items()}
+        askings = []
+        for asking in self.askings:
+            request = self._for(asking.site, ids) if asking.status.state not in ("error", "timeout") else None
+            askings.append(asking.again(request))
+
+        async def read(asking: Asking) -> None:
+            while not asking.run.done:
+                await asking.grow()
+
+        await asyncio.gather(*(read(asking) for asking in askings))
+        for asking, again in zip(self.askings, askings, strict=True):
+            if again.status.state in ("error", "timeout", "partial"):
+                asking.status.failed(SiteError(again.status.reason or "it failed"), gave_some=True)
+            for copy in again.run.copies:
+                if copy.rank.product in found:
+                    found[copy.rank.product].append(copy)
+        self.known |= found
+
+    def _count(self, page: Page) -> None:
+        """Note how many copies of each site the page shows."""
+        for asking in self.askings:
+            if asking.status.state in ("ok", "partial"):
+                rank = asking.site.rank
+                shown = [copy for copies in page.products for copy in copies if copy.rank.site == rank]
+                asking.status.returned = len(shown)
+
+
+def _rank_of(copy: Copy) -> Rank:
+    return copy.rank
+
+
+def _shown(copies: Sequence[Copy]) -> OpenItem:
+    """The item of a product: the copy of the site first in the configuration is preferred."""
+    product = copies[0].rank.product
+    ordered = sorted(copies, key=lambda copy: (copy.rank.site, copy.rank))
+    held: list[Held] = [copy.item for copy in ordered]
+    return shown_item(product.name, product.collection, held)
+
+
+def _federation(statuses: list[Status]) -> dict[str, Any]:
+    return {
+        "federation:missing": missing_names(statuses),
+        "federation": {"sites": [status.body() for status in statuses]},
+    }
+
+
+def _require_answers(statuses: list[Status], *, strict: bool) -> None:
+    """Refuse an answer that nobody gave, or a strict one that somebody did not.
+
+    Raises:
+        SitesMissing: Names who is missing and why.
+    """
+    missing = missing_names(statuses)
+    nobody = statuses and all(status.state in ("error", "timeout", "skipped") for status in statuses)
+    failed = any(status.state in ("error", "timeout") for status in statuses)
+    if (nobody and failed) or (strict and missing):
+        reasons = "; ".join(f"{status.id}: {status.reason}" for status in statuses if status.reason)
+        raise SitesMissing(
+            f"{'no site has answered' if nobody else 'not every site has answered'} ({reasons})",
+            [status.body() for status in statuses],
+        )
+
+
+def _refuse_if_missing(extra: Mapping[str, Any], what: str) -> None:
+    """Refuse to say that something is nowhere while somebody who may hold it is silent."""
+    if missing := extra["federation:missing"]:
+        raise SitesMissing(
+            f"{what} was not found, but {', '.join(missing)} did not answer and may hold it; ask again later",
+            extra["federation"]["sites"],
+        )
+
+
+def _matched(statuses: list[Status], page: Page, request: SearchRequest) -> int | None:
+    """How many match in all: exact where one site alone was asked, or where all fits on one page."""
+    if not page.more and request.token is None and not missing_names(statuses):
+        return len(page.products)
+    asked = [status for status in statuses if status.state != "skipped"]
+    alone = len(asked) == 1 and asked[0].state == "ok" and asked[0].rejected == 0 and request.token is None
+    return asked[0].matched if alone else None
