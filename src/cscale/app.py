@@ -1,0 +1,225 @@
+"""The composition root: settings become adapters, adapters services, services an ASGI application.
+
+The only place that chooses what stands behind a protocol.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import entry_points, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic import Field, ValidationInfo, field_validator
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from cscale.archive import api as archive_api
+from cscale.archive.folders import Folders
+from cscale.catalogue import SqliteCatalogue
+from cscale.discovery import Hub, Site, Source
+from cscale.discovery import api as discovery_api
+from cscale.errors import BadConfiguration, CscaleError
+from cscale.federation import About, Member, Policy
+from cscale.net.http import HttpPool
+from cscale.net.responses import error_response, reply
+from cscale.net.signing import shared_secret
+from cscale.net.via import Via
+from cscale.portal import Front
+from cscale.portal import api as portal_api
+from cscale.settings import Section
+from cscale.stac import ItemSource
+from cscale.stac import api as stac_api
+
+CATALOGUE = "catalogue.sqlite"
+
+
+class ServiceConfig(Section):
+    """What sites and hubs have in common."""
+
+    state: Path
+    """The directory where the service keeps what it knows."""
+
+    @field_validator("state", mode="after")
+    @classmethod
+    def _from_folder(cls, path: Path, info: ValidationInfo) -> Path:
+        return _below(path, info)
+
+
+class SiteConfig(ServiceConfig):
+    """The configuration file of a site."""
+
+    site: About
+    """What it is."""
+    data: dict[str, Path] = Field(default_factory=dict)
+    """Folders served below `/data`: name and place."""
+    policies: dict[str, Policy] = Field(default_factory=dict)
+    """Policies by collection; `default` for the others."""
+
+    @field_validator("data", mode="after")
+    @classmethod
+    def _data_from_folder(cls, folders: dict[str, Path], info: ValidationInfo) -> dict[str, Path]:
+        return {name: _below(path, info) for name, path in folders.items()}
+
+    @property
+    def about(self) -> About:
+        """What the service says of itself."""
+        return self.site
+
+    @property
+    def catalogue(self) -> Path:
+        """The catalogue's database file."""
+        return self.state / CATALOGUE
+
+
+class HubConfig(ServiceConfig):
+    """The configuration file of a hub."""
+
+    federation: About
+    """What it is."""
+    sites: tuple[Member, ...] = ()
+    """Its members; the order says whose copy is preferred."""
+
+    @field_validator("sites", mode="after")
+    @classmethod
+    def _no_id_twice(cls, sites: tuple[Member, ...]) -> tuple[Member, ...]:
+        ids = [site.id for site in sites]
+        if twice := {each for each in ids if ids.count(each) > 1}:
+            raise ValueError(f"site ids must differ; twice: {', '.join(sorted(twice))}")
+        return sites
+
+    @property
+    def about(self) -> About:
+        """What the service says of itself."""
+        return self.federation
+
+
+def _below(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get("folder", Path())
+    return (folder / path.expanduser()).resolve()
+
+
+def site_app(config: SiteConfig) -> Starlette:
+    """The application of one archive.
+
+    Raises:
+        BadConfiguration: If it declares a policy that is not enforced yet, or a folder is missing.
+    """
+    _refuse_unenforced(config)
+    folders = Folders(config.data)
+    source = SqliteCatalogue(
+        config.catalogue,
+        data_url=f"{config.site.url}/data",
+        secret=shared_secret(config.state),
+    )
+
+    async def close() -> None:
+        source.close()
+
+    front = Front(config.site.name, config.site.description, config.site.url)
+    delivery = Mount("/data", routes=archive_api.routes(folders))
+    return _app(config.site, source, front, [delivery], close)
+
+
+def hub_app(config: HubConfig) -> Starlette:
+    """The application of a hub.
+
+    Raises:
+        BadConfiguration: If a member has no interface that can be searched.
+    """
+    http = HttpPool()
+    sites = [Site(rank, member, _source(member, http)) for rank, member in enumerate(config.sites)]
+    source = Hub(sites, secret=shared_secret(config.state))
+    members = [(member.id, member.name, member.endpoints[0].url) for member in config.sites]
+    front = Front(config.federation.name, config.federation.description, config.federation.url, members)
+    return _app(config.federation, source, front, discovery_api.routes(config.sites), http.close)
+
+
+def _source(member: Member, http: HttpPool) -> Source:
+    """The adapter to a member's first interface that can be searched."""
+    kinds = {each.name: each for each in entry_points(group="cscale.sources")}
+    for endpoint in member.endpoints:
+        if endpoint.kind in kinds:
+            source: Source = kinds[endpoint.kind].load()(endpoint, http)
+            return source
+    raise BadConfiguration(
+        f"site {member.id}: none of its endpoints can be searched; known kinds are {', '.join(sorted(kinds))}"
+    )
+
+
+def _refuse_unenforced(config: SiteConfig) -> None:
+    for name, policy in config.policies.items():
+        declared = "data" in policy.model_fields_set and policy.data.access != "open"
+        if declared or policy.metadata != "open":
+            raise BadConfiguration(
+                f"policies.{name}: only open access can be kept as yet; this site refuses to start "
+                "rather than show what it was told to protect"
+            )
+
+
+def _app(
+    about: About,
+    source: ItemSource,
+    front: Front,
+    more: Sequence[BaseRoute],
+    close: Callable[[], Awaitable[None]],
+) -> Starlette:
+    service = stac_api.Service(about.id, about.name, about.description or about.name, f"{about.url}/stac")
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await close()
+
+    async def health(request: Request) -> Response:
+        body = {"status": "ok", "id": about.id, "version": version("cscale")}
+        return await reply(request, msgspec.json.encode(body))
+
+    app = Starlette(
+        routes=[
+            *stac_api.routes(source, service, "/stac"),
+            *portal_api.routes(source, front),
+            Route("/health", health, methods=["GET"]),
+            *more,
+        ],
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=["*"],
+                allow_methods=["GET", "HEAD", "POST"],
+                allow_headers=["*"],
+                expose_headers=["ETag", "Link", "Content-Range", "Accept-Ranges", "Content-Length"],
+            ),
+            Middleware(Via, name=f"cscale-{about.id}"),
+        ],
+        exception_handlers=_HANDLERS,
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False  # a redirect would be made from the Host header
+    return app
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """What the router refuses: an address or a method that is not here."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    said = {404: "there is nothing at this address", 405: f"{request.method} is not possible here"}
+    body = {"code": "HttpError", "description": said.get(status, str(error))}
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+async def _unforeseen(_request: Request, _error: Exception) -> Response:
+    """An error of our own: the log has it, the caller need not."""
+    body = {"code": "InternalError", "description": "this service has failed; its log says how"}
+    return Response(msgspec.json.encode(body), 500, media_type="application/json")
+
+
+_HANDLERS: dict[Any, Any] = {
+    CscaleError: error_response,
+    HTTPException: _http_error,
+    Exception: _unforeseen,
+}
