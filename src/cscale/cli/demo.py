@@ -1,0 +1,5 @@
+"""`cscale demo`."""
+
+
+def demo() -> None:
+    """Three sites and a hub on this machine, with real Sentinel-2 data."""
