@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def render(front: Front, collections: Sequence[Mapping[str, Any]], missing: Sequ
     if front.members:
         parts.append("<h2>Who is in</h2>" + _members(front.members, missing))
     parts.append("<h2>What there is</h2>" + _collections(front.url, collections))
-    parts.append("<h2>How to ask</h2>" + _ways(front.url))
+    parts.append("<h2>How to ask</h2>" + _ways(front.url, collections))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -82,27 +83,35 @@ def _collections(url: str, collections: Sequence[Mapping[str, Any]]) -> str:
     if not collections:
         return "<p>Nothing yet.</p>"
     rows = "".join(
-        f'<tr><td><a href="{escape(url)}/stac/collections/{escape(str(each["id"]))}">'
-        f"<code>{escape(str(each['id']))}</code></a></td>"
-        f"<td>{escape(str(each.get('title') or ''))}</td><td>{_period(each)}</td></tr>"
-        for each in collections
+        f'<tr><td><a href="{escape(url)}/stac/collections/{quote(each["id"], safe="")}">'
+        f"<code>{escape(each['id'])}</code></a></td>"
+        f"<td>{escape(str(each.get('title') or ''))}</td><td>{escape(' to '.join(_period(each)))}</td></tr>"
+        for each in sorted(collections, key=_federated_first)
     )
     return f"<table><tr><th>Collection</th><th>Title</th><th>Period</th></tr>{rows}</table>"
 
 
-def _period(collection: Mapping[str, Any]) -> str:
+def _federated_first(collection: Mapping[str, Any]) -> tuple[bool, str]:
+    """One site's own collections (`alpha|S2_L2A`) after those of all."""
+    return ("|" in collection["id"], collection["id"])
+
+
+def _period(collection: Mapping[str, Any]) -> tuple[str, str]:
+    """The first and the last day of a collection."""
     try:
         start, end = collection["extent"]["temporal"]["interval"][0]
     except (KeyError, IndexError, TypeError, ValueError):
-        return ""
-    return f"{escape(str(start or '…')[:10])} to {escape(str(end or 'now')[:10])}"
+        start = end = None
+    return str(start or "..")[:10], str(end or "..")[:10]
 
 
-def _ways(url: str) -> str:
+def _ways(url: str, collections: Sequence[Mapping[str, Any]]) -> str:
     here = escape(url)
+    _, last = _period(min(collections, key=_federated_first)) if collections else ("", "..")
+    since = f"{int(last[:4]) - 1}-01-01" if last[:4].isdecimal() else "2020-01-01"
     return (
-        f"<pre><code>cscale search --hub {here} --datetime 2020-06-01/2020-09-01 --limit 5\n\n"
-        f"curl '{here}/stac/search?datetime=2020-06-01T00:00:00Z/..&amp;limit=5'\n\n"
+        f"<pre><code>cscale search --hub {here} --datetime {since}/.. --limit 5\n\n"
+        f"curl '{here}/stac/search?datetime={since}T00:00:00Z/..&amp;limit=5'\n\n"
         "from pystac_client import Client\n"
         f'items = Client.open("{here}/stac").search(max_items=5).item_collection()</code></pre>'
         f'<p>The whole interface: <a href="{here}/stac/api.html">STAC API</a>'
