@@ -13,5 +13,7 @@ lint: install          ## style, types, and the rooms' order
 	@tools/lint
 bench: install         ## figures into benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks $(ARGS)
+docs: install          ## the documentation, into docs/_build
+	@$(BIN)/sphinx-build -W -q -b html docs docs/_build
 lock: install          ## requirements.lock anew from pyproject.toml
 	@tools/lock

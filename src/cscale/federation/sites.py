@@ -6,8 +6,8 @@ from pydantic import Field, HttpUrl, field_validator, model_validator
 
 from cscale.settings import Section
 
-Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$", description="An http or https address.")]
-SiteId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", description="A site's short name.")]
+Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$")]
+SiteId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
 
 
 class About(Section):
