@@ -82,8 +82,9 @@ async def download(
                     progress(size, expected)
             file.flush()
             os.fsync(file.fileno())
-        if isinstance(expected, int) and size != expected:
-            raise SiteError(f"{href}: {size} of {expected} bytes arrived")
+        for expected in (length, asset.get("file:size")):
+            if isinstance(expected, int) and size != expected:
+                raise SiteError(f"{href}: {size} of {expected} bytes arrived; nothing was kept")
         if algorithm and not promised.endswith(digest.hexdigest()):
             raise ChecksumMismatch(
                 f"{href}: its {algorithm} is not the one its item promises; nothing was kept"
