@@ -1,0 +1,97 @@
+"""The routes of `/data`: files of the archive, whole or in parts, for GDAL, browsers and scripts."""
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from cscale.archive.folders import Folders
+from cscale.errors import CscaleError
+from cscale.net.ranges import file_response
+from cscale.net.responses import error_response
+
+_METHODS = ["GET", "HEAD", "OPTIONS"]
+_HEADERS = {
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "Accept-Ranges, Content-Length, Content-Range, ETag",
+    "x-content-type-options": "nosniff",
+}
+_PREFLIGHT = _HEADERS | {
+    "access-control-allow-methods": ", ".join(_METHODS),
+    "access-control-allow-headers": "Authorization, If-Match, If-Modified-Since, If-None-Match, If-Range, "
+    "If-Unmodified-Since, Range",
+    "access-control-max-age": "86400",
+    "allow": ", ".join(_METHODS),
+}
+_MEDIA_TYPES = {
+    "csv": "text/csv",
+    "gif": "image/gif",
+    "geojson": "application/geo+json",
+    "gml": "application/gml+xml",
+    "gpkg": "application/geopackage+sqlite3",
+    "gz": "application/gzip",
+    "h5": "application/x-hdf5",
+    "hdf": "application/x-hdf",
+    "htm": "text/html",
+    "html": "text/html",
+    "jp2": "image/jp2",
+    "jpeg": "image/jpeg",
+    "jpg": "image/jpeg",
+    "json": "application/json",
+    "kml": "application/vnd.google-earth.kml+xml",
+    "md": "text/markdown",
+    "nc": "application/x-netcdf",
+    "ndjson": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "safe": "application/xml",
+    "svg": "image/svg+xml",
+    "tar": "application/x-tar",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+    "txt": "text/plain",
+    "webp": "image/webp",
+    "xhtml": "application/xhtml+xml",
+    "xml": "application/xml",
+    "zarray": "application/json",
+    "zattrs": "application/json",
+    "zgroup": "application/json",
+    "zip": "application/zip",
+    "zmetadata": "application/json",
+    "zst": "application/zstd",
+}  # our own: the standard library's depend on the machine
+_OCTETS = "application/octet-stream"
+_SCRIPTED = {"text/html", "image/svg+xml", "application/xhtml+xml", "application/xml"}
+
+
+def media_type(path: str) -> str:
+    """The media type of a file by its suffix; zarr's chunks and all others are octets."""
+    _, dot, suffix = path.rpartition(".")
+    return _MEDIA_TYPES.get(suffix.lower(), _OCTETS) if dot else _OCTETS
+
+
+def routes(folders: Folders) -> list[BaseRoute]:
+    """The routes that serve `folders`, to be mounted at `/data`."""
+
+    async def data(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=_PREFLIGHT)
+        name, _, path = request.path_params["address"].partition("/")
+        try:
+            opened = folders.open_cached(name, path)
+            if opened is None:
+                opened = await run_in_threadpool(folders.open, name, path)
+            kind = media_type(path)
+            return file_response(request, opened, kind, _headers(kind))
+        except CscaleError as error:
+            response = await error_response(request, error)
+            response.headers.update(_HEADERS)
+            return response
+
+    return [Route("/{address:path}", data, methods=_METHODS)]
+
+
+def _headers(kind: str) -> dict[str, str]:
+    """A document that could run scripts in this site's name is shut in a sandbox."""
+    return _HEADERS | {"content-security-policy": "sandbox"} if kind in _SCRIPTED else _HEADERS
