@@ -35,7 +35,7 @@ main{max-width:56rem;margin:0 auto;padding:3rem 1.25rem 4rem}
 h1{margin:0;font-size:2.1rem;letter-spacing:-.02em}
 h2{margin:2.5rem 0 .6rem;font-size:1.15rem}
 p.lead{color:var(--soft);margin:.5rem 0 0;max-width:44rem}
-a{color:var(--mark);text-underline-offset:.15em}
+a{color:var(--mark);text-underline-offset:.3em}
 table{border-collapse:collapse;width:100%}
 td,th{text-align:left;padding:.45rem 1rem .45rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 th{color:var(--soft);font-weight:500;font-size:.9rem}
