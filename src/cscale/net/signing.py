@@ -7,6 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
+from cscale.errors import BadConfiguration
+
 _MAC_BYTES = 12
 _SECRET_BYTES = 32
 
@@ -42,6 +44,9 @@ def shared_secret(state: Path) -> bytes:
     """The secret kept in a service's state directory, made (mode 0600) when there is none yet.
 
     Processes that start at once agree on one: the first to link its file into place wins.
+
+    Raises:
+        BadConfiguration: If the file is too short to be a secret.
     """
     path = state / "secret"
     state.mkdir(parents=True, exist_ok=True)
@@ -56,4 +61,9 @@ def shared_secret(state: Path) -> bytes:
             pass
         finally:
             aside.unlink()
-    return path.read_bytes()
+    secret = path.read_bytes()
+    if len(secret) < _SECRET_BYTES:
+        raise BadConfiguration(
+            f"{path}: shorter than {_SECRET_BYTES} bytes; delete it, and a new one is made"
+        )
+    return secret

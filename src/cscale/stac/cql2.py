@@ -7,11 +7,11 @@ it so, and only True is a match.
 
 import inspect
 import math
-import operator
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import add, eq, ge, gt, le, lt, mul, ne, sub, truediv
 from typing import Any, NamedTuple
 
 import cql2
@@ -230,21 +230,15 @@ def _literal(node: Mapping[str, Any]) -> Any:
         return Span.instant(instant(node["timestamp"]))
     if "date" in node:
         return Span.day(node["date"])
-    if "bbox" in node:
-        geometry = Box.parse(node["bbox"]).geometry()
-    elif "type" in node:
-        geometry = planar(node)
-    else:
-        raise ValueError(f"{sorted(node)} is no literal of CQL2")
+    geometry = Box.parse(node["bbox"]).geometry() if "bbox" in node else planar(node)
     shapely.prepare(geometry)
     return geometry
 
 
 def _interval(ends: Sequence[Any], depth: int) -> Evaluator:
     """A stretch of time between two instants, days or properties; `..` is open."""
-    start, end = (Span.of(each) if isinstance(each, str) and each != ".." else each for each in ends)
-    first = _compile(Span.instant(MIN_INSTANT) if start == ".." else start, depth - 1)
-    last = _compile(Span.instant(MAX_INSTANT) if end == ".." else end, depth - 1)
+    start, end = ends
+    first, last = (_compile(each, depth - 1) for each in (_end(start, MIN_INSTANT), _end(end, MAX_INSTANT)))
 
     def evaluate(item: Mapping[str, Any]) -> Span | None:
         ends = first(item), last(item)
@@ -257,6 +251,13 @@ def _interval(ends: Sequence[Any], depth: int) -> Evaluator:
 
     evaluate({})  # what is wrong with every item is said now
     return evaluate
+
+
+def _end(node: Any, open_end: int) -> Any:
+    if isinstance(node, str):
+        return Span.instant(open_end) if node == ".." else Span.of(node)
+    _fit("an interval", "time", node)
+    return node
 
 
 def _is_number(value: object) -> bool:
@@ -274,7 +275,7 @@ def _comparison(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], boo
     return apply
 
 
-_equal, _at_most, _at_least = (_comparison(each) for each in (operator.eq, operator.le, operator.ge))
+_equal, _at_most, _at_least = (_comparison(each) for each in (eq, le, ge))
 
 
 def _logic(*, decisive: bool) -> Callable[[Iterable[bool | None]], bool | None]:
@@ -300,16 +301,23 @@ def _between(value: Any, low: Any, high: Any) -> bool | None:
     return _all([_at_least(value, low), _at_most(value, high)])
 
 
+@lru_cache(maxsize=4096)
+def _unaccented(letter: str) -> str:
+    """The letter that Unicode's name of this one says it is made of, such as o for ø."""
+    base, accented, _ = unicodedata.name(letter, "").partition(" WITH ")
+    try:
+        return unicodedata.lookup(base) if accented and letter.isalpha() else letter
+    except KeyError:
+        return letter
+
+
 def _fold_accents(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+    letters = unicodedata.normalize("NFD", text)
+    return "".join(_unaccented(each) for each in letters if not unicodedata.combining(each))
 
 
 def _temporal(relation: Callable[[Span, Span], bool]) -> Callable[[Any, Any], bool]:
     return lambda left, right: relation(Span.of(left), Span.of(right))
-
-
-def _spatial(relation: Callable[[BaseGeometry, BaseGeometry], bool]) -> Callable[[Any, Any], bool]:
-    return lambda left, right: bool(relation(left, right))
 
 
 def _arithmetic(apply: Callable[[float, float], Any]) -> Callable[[Any, Any], float | None]:
@@ -340,23 +348,11 @@ class _Operator(NamedTuple):
 
 _KINDS = {str: "text", bool: "boolean", int: "number", float: "number", list: "array", Span: "time"}
 _SCALAR = "text number boolean time"
-_COMPARISONS = {
-    "=": operator.eq,
-    "<>": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+_COMPARISONS = {"=": eq, "<>": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 _ARITHMETIC: dict[str, Callable[[float, float], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "^": operator.pow,
-    "%": math.fmod,
+    "+": add, "-": sub, "*": mul, "/": truediv, "^": pow, "%": math.fmod,
     "div": lambda a, b: float(math.trunc(a / b)),
-}
+}  # fmt: skip
 _ARRAY: dict[str, Callable[[list[Any], list[Any]], bool]] = {
     "a_equals": lambda a, b: _holds(a, b) and _holds(b, a),
     "a_contains": _holds,
@@ -385,7 +381,7 @@ _OPERATORS: dict[str, _Operator] = {
     **{op: _Operator(_comparison(each), _SCALAR, "boolean") for op, each in _COMPARISONS.items()},
     **{op: _Operator(_arithmetic(each), "number", "number") for op, each in _ARITHMETIC.items()},
     **{op: _Operator(_array(each), "array", "boolean") for op, each in _ARRAY.items()},
-    **{f"s_{name}": _Operator(_spatial(getattr(shapely, name)), "geometry", "boolean") for name in _SPATIAL},
+    **{f"s_{name}": _Operator(getattr(BaseGeometry, name), "geometry", "boolean") for name in _SPATIAL},
     **{op: _Operator(_temporal(each), "time", "boolean") for op, each in _TEMPORAL.items()},
     "and": _Operator(_all, "boolean", "boolean"),
     "or": _Operator(_any, "boolean", "boolean"),

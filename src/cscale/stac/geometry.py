@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import antimeridian
 import numpy
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
@@ -19,6 +19,8 @@ from cscale.errors import BadRequest
 
 Bounds = tuple[float, float, float, float]
 """West, south, east, north; west <= east."""
+Coordinates = NDArray[numpy.float64]
+"""Longitudes and latitudes, n by 2."""
 
 _SINGLE = ("Point", "LineString", "Polygon")
 _TYPES = (*_SINGLE, *(f"Multi{each}" for each in _SINGLE), "GeometryCollection")
@@ -164,12 +166,30 @@ def _cut(geometry: BaseGeometry, cut: Callable[[BaseGeometry], list[BaseGeometry
 
 
 def _split(part: BaseGeometry) -> list[BaseGeometry]:
-    """A geometry cut where it steps from one edge of the map to the other."""
+    """The pieces of a geometry that steps from one edge of the map to the other."""
     west, _, east, _ = part.bounds
     if east - west <= 180:
         return [part]
-    # GeoJSON's lines are straight on the map, not on the sphere
-    return [shape(antimeridian.fix_shape(part, fix_winding=True, great_circle=False))]
+    if part.geom_type != "Polygon":
+        return _fold(shapely.transform(part, _run_on))
+    shell, *holes = (shapely.get_coordinates(ring) for ring in (part.exterior, *part.interiors))
+    near = shell[0, 0]
+    return _fold(shapely.Polygon(_around_pole(_run_on(shell)), [_run_on(hole, near) for hole in holes]))
+
+
+def _run_on(xy: Coordinates, near: float | None = None) -> Coordinates:
+    """Coordinates whose longitudes run on beyond 180 degrees instead of stepping back by 360."""
+    steps = numpy.diff(xy[:, 0], prepend=xy[0, 0] if near is None else near)
+    turns = numpy.cumsum(numpy.round(steps / 360))
+    return xy - numpy.column_stack((360 * turns, 0 * turns))
+
+
+def _around_pole(ring: Coordinates) -> Coordinates:
+    """A ring that comes back a turn further on goes around a pole, the nearer one: close it there."""
+    if abs(ring[-1, 0] - ring[0, 0]) < 180:
+        return ring
+    pole = math.copysign(90, ring[:, 1].mean())
+    return numpy.vstack((ring, [(ring[-1, 0], pole), (ring[0, 0], pole)]))
 
 
 def _fold(part: BaseGeometry) -> list[BaseGeometry]:
@@ -179,8 +199,8 @@ def _fold(part: BaseGeometry) -> list[BaseGeometry]:
         return [part]
     part = part if part.is_valid else shapely.make_valid(part)
     pieces: list[BaseGeometry] = []
-    for turn in (-360.0, 0.0, 360.0):
-        moved = shapely.transform(part, lambda xy, by=turn: xy + numpy.array([by, 0.0]))
+    for turn in range(math.floor((west + 180) / 360), math.floor((east + 180) / 360) + 1):
+        moved = shapely.transform(part, lambda xy, by=360.0 * turn: xy - numpy.array([by, 0.0]))
         inside = shapely.get_parts(shapely.intersection(moved, shapely.box(-180, -90, 180, 90)))
         # where an area only touches the edge of the map, it leaves no line there
         pieces += inside[shapely.get_dimensions(inside) == shapely.get_dimensions(part)].tolist()

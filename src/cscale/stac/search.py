@@ -190,7 +190,7 @@ def _sortby(value: object) -> tuple[SortField, ...]:
 
 def _sort_field(value: object) -> SortField:
     name = value.get("field") if isinstance(value, Mapping) else None
-    if not isinstance(value, Mapping) or not isinstance(name, str) or not name:
+    if not isinstance(value, Mapping) or not isinstance(name, str) or not cql2.plain_name(name):
         raise BadRequest(f"sortby: {value!r} has no field")
     direction = value.get("direction", "asc")
     if direction not in ("asc", "desc"):
@@ -258,9 +258,9 @@ def _limit_from_text(text: str) -> int:
 
 def _intersects_from_text(text: str) -> Any:
     try:
-        return msgspec.json.decode(text)
+        return msgspec.json.decode(text, type=dict)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise BadRequest(f"intersects: not JSON ({error})") from error
+        raise BadRequest(f"intersects: not a JSON object ({error})") from error
 
 
 def _sortby_from_text(text: str) -> list[dict[str, str]]:
