@@ -1,0 +1,145 @@
+"""CQL2 in SQL, as far as it speaks of columns. What does not is evaluated on the items themselves."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cscale.catalogue.schema import COLUMNS, column
+from cscale.stac import times
+from cscale.stac.cql2 import Expression, plain_name
+
+Condition = tuple[str, list[Any]]
+"""An SQL condition and its bound parameters."""
+
+_FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_MOST_OPERATORS = 250
+_DEEPEST = 10
+_TYPES = {"number": "('integer', 'real')", "string": "('text')"}
+
+
+class _NotInColumnsError(Exception):
+    """The expression speaks of something that has no column."""
+
+
+def split(expression: Expression | None) -> tuple[list[Condition], Expression | None]:
+    """Split a filter into what SQL can answer exactly and the rest.
+
+    Returns:
+        Conditions that must all hold, and what remains to be evaluated (None for nothing).
+    """
+    conditions, rest = [], []
+    room = _MOST_OPERATORS
+    for part in _conjuncts(expression) if expression else []:
+        try:
+            room -= _operators(part, _DEEPEST)
+            if room < 0:
+                raise _NotInColumnsError
+            conditions.append(_condition(part))
+        except _NotInColumnsError:
+            rest.append(part)
+    if len(rest) > 1:
+        return conditions, {"op": "and", "args": rest}
+    return conditions, rest[0] if rest else None
+
+
+def _operators(node: Any, depth: int) -> int:
+    """How many operators an expression has; SQLite's parser takes only so many, and not too deep."""
+    if not isinstance(node, Mapping) or "op" not in node:
+        return 0
+    if depth == 0:
+        raise _NotInColumnsError
+    return 1 + sum(_operators(each, depth - 1) for each in node["args"])
+
+
+def _conjuncts(expression: Expression) -> list[Expression]:
+    if expression["op"] == "and":
+        return [part for each in expression["args"] for part in _conjuncts(each)]
+    return [expression]
+
+
+def _condition(node: Any) -> Condition:
+    if not isinstance(node, Mapping) or node.get("op") not in _CONDITIONS:
+        raise _NotInColumnsError
+    return _CONDITIONS[node["op"]](node["op"], node["args"])
+
+
+def _logic(op: str, args: list[Any]) -> Condition:
+    parts = [_condition(each) for each in args]
+    values = [value for _, bound in parts for value in bound]
+    return "(" + f" {op} ".join(sql for sql, _ in parts) + ")", values
+
+
+def _not(_: str, args: list[Any]) -> Condition:
+    sql, values = _condition(args[0])
+    return f"(NOT {sql})", values
+
+
+def _is_null(_: str, args: list[Any]) -> Condition:
+    return f"({_column(args[0])[0]} IS NULL)", []
+
+
+def _comparison(op: str, args: list[Any]) -> Condition:
+    left, right = args
+    if not _is_property(left):
+        left, right, op = right, left, _FLIPPED[op]
+    sql, kind = _column(left)
+    return _typed(left, kind, f"{sql} {op} ?", [_value(right, kind)])
+
+
+def _between(_: str, args: list[Any]) -> Condition:
+    sql, kind = _column(args[0])
+    return _typed(args[0], kind, f"{sql} BETWEEN ? AND ?", [_value(each, kind) for each in args[1:]])
+
+
+def _in(_: str, args: list[Any]) -> Condition:
+    sql, kind = _column(args[0])
+    if not isinstance(args[1], list) or not args[1]:
+        raise _NotInColumnsError
+    values = [_value(each, kind) for each in args[1]]
+    return _typed(args[0], kind, f"{sql} IN ({','.join('?' * len(values))})", values)
+
+
+def _typed(node: Mapping[str, Any], kind: str, sql: str, values: list[Any]) -> Condition:
+    """A comparison that is unknown where the value stored has another type than the one asked for."""
+    name = plain_name(node["property"])
+    if name not in COLUMNS:
+        return f"({sql})", values
+    return f"(CASE WHEN typeof({column(name)}) IN {_TYPES[kind]} THEN {sql} END)", values
+
+
+def _is_property(node: Any) -> bool:
+    return isinstance(node, Mapping) and "property" in node
+
+
+def _column(node: Any) -> tuple[str, str]:
+    """The column of a property and the type of what it is compared with."""
+    if not _is_property(node):
+        raise _NotInColumnsError
+    name = plain_name(node["property"])
+    if name == "id":
+        return "i.id", "string"
+    if name == "datetime":
+        return "i.t", "time"
+    if name in COLUMNS:
+        return "i." + column(name), COLUMNS[name]
+    raise _NotInColumnsError
+
+
+def _value(node: Any, kind: str) -> Any:
+    if kind == "time" and isinstance(node, Mapping) and "timestamp" in node:
+        return times.instant(node["timestamp"])
+    if kind == "number" and (type(node) is float or (type(node) is int and -(2**63) <= node < 2**63)):
+        return node
+    if kind == "string" and isinstance(node, str):
+        return node
+    raise _NotInColumnsError
+
+
+_CONDITIONS: dict[str, Callable[[str, list[Any]], Condition]] = {
+    "and": _logic,
+    "or": _logic,
+    "not": _not,
+    "isNull": _is_null,
+    "between": _between,
+    "in": _in,
+    **dict.fromkeys(_FLIPPED, _comparison),
+}

@@ -1,0 +1,9 @@
+"""Conformance kits, for us and for whoever writes another adapter. They need pytest and Hypothesis.
+
+Public face: `items.ItemSourceTests`, which any `ItemSource` passes; `archives.items` and
+`searches.requests`, the Hypothesis strategies it draws from.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("cscale.testing.items")  # its failures show what was compared
