@@ -1,0 +1,1 @@
+"""Figures that can be repeated: `make bench`, or `python -m benchmarks NAME --help`."""
