@@ -226,7 +226,7 @@ item_values = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(
     st.lists(tokens, max_size=14).map(" ".join)
     | st.lists(tokens, max_size=10).map("".join)
@@ -242,7 +242,7 @@ def test_any_text_is_a_filter_or_a_bad_request(text: str, properties: dict[str, 
     assert parse(msgspec.json.decode(msgspec.json.encode(parsed)), "cql2-json") == parsed
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(json, st.dictionaries(st.sampled_from(["id", "geometry", "bbox", "properties"]), json))
 def test_any_json_is_a_filter_or_a_bad_request_and_any_item_is_told_of(
     expression: Any, item: dict[str, Any]

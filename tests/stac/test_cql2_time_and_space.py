@@ -82,6 +82,9 @@ def test_an_item_with_start_and_end_is_a_stretch_that_stands_at_its_datetime() -
     assert evaluate("t_contains(datetime, DATE('2020-06-15'))", stretch) is True
     assert evaluate("datetime = TIMESTAMP('2020-06-01T00:00:00Z')", stretch) is True
     assert evaluate("datetime is null", stretch) is False
+    within = stretch | {"datetime": "2020-06-10T00:00:00Z"}
+    assert evaluate("datetime = TIMESTAMP('2020-06-10T00:00:00Z')", within) is True
+    assert evaluate("t_contains(datetime, DATE('2020-06-09'))", within) is True
     assert evaluate("datetime is null", {"datetime": "soon"}) is True
     assert evaluate("t_intersects(datetime, DATE('2020-06-15'))", {}) is None
 

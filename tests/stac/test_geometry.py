@@ -114,6 +114,17 @@ def test_a_wide_geometry_is_not_cut_unless_its_box_says_so() -> None:
     assert same(planar(mapping(with_one_beyond)), folded(with_one_beyond))
 
 
+def test_an_area_that_only_touches_the_antimeridian_leaves_no_line_there() -> None:
+    for beside in (
+        shapely.box(180, 0, 190, 10),
+        shapely.box(-200, 0, -180, 10),
+        shapely.box(170, 0, 180, 10),
+    ):
+        read = planar(mapping(beside))
+        assert read.geom_type == "Polygon"
+        assert read.area == beside.area
+
+
 def test_a_hole_over_the_antimeridian_stays_a_hole() -> None:
     ring = shapely.box(170, -10, 190, 10) - shapely.box(176, -4, 184, 4)
     for read in (planar(mapping(ring)), planar(naive(ring), [170, -10, -170, 10])):
@@ -224,7 +235,7 @@ geometries = st.recursive(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=250)
 @given(geometries, json | st.lists(numbers, min_size=4, max_size=4))
 def test_any_json_is_a_valid_flat_geometry_on_the_map_or_a_value_error(
     geometry: dict[str, Any], bbox: object
@@ -300,3 +311,8 @@ def test_the_box_around_points_is_the_narrowest_that_holds_them(points: list[tup
 def test_islands_on_both_sides_of_the_antimeridian_have_a_narrow_box() -> None:
     fiji = shapely.MultiPolygon([shapely.box(177, -19, 179, -17), shapely.box(-179.5, -18, -179, -16)])
     assert bounds_of(fiji).numbers() == [177, -19, -179, -16]
+
+
+def test_a_part_within_another_makes_no_gap() -> None:
+    parts = [shapely.box(-170, 0, 100, 1), shapely.Point(0, 0), shapely.Point(175, 0)]
+    assert bounds_of(shapely.GeometryCollection(parts)).numbers() == [175, 0, 100, 1]

@@ -210,8 +210,16 @@ json: st.SearchStrategy[Any] = st.recursive(
 parameters = st.sampled_from([*WRONG, *WRONG, "query", "limit "])
 
 
-@settings(deadline=None, max_examples=500)
-@given(st.dictionaries(parameters, json, max_size=3) | json)
+GOOD: dict[str, Any] = {
+    "collections": ["c"], "ids": ["i"], "datetime": f"{MID}/..", "limit": 7, "token": "t",
+    "duplicates": "keep", "strict": True, "sortby": [{"field": "a", "direction": "desc"}],
+    "fields": {"include": ["id"]}, "filter": {"op": "isNull", "args": [{"property": "a"}]},
+}  # fmt: skip
+bodies = st.dictionaries(parameters, json, max_size=3)
+
+
+@settings(deadline=None, max_examples=300)
+@given(bodies | bodies.map(lambda odd: GOOD | odd) | json)
 def test_any_json_is_a_request_that_can_be_passed_on_or_a_bad_request(body: Any) -> None:
     try:
         request = from_json(body)

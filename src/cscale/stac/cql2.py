@@ -146,6 +146,8 @@ def _compile_operator(op: str, args: Sequence[Any], depth: int) -> Evaluator:
     count = len(inspect.signature(apply).parameters)
     if not args or (len(args) != count and op not in ("and", "or")):
         raise ValueError(f"{op} takes {count} arguments, not {len(args)}")
+    if takes == "array":  # the library drops the brackets of some arrays of one
+        args = [arg if _kind(arg) in ("array", "any") else [arg] for arg in args]
     for wanted, arg in zip((takes, "array") if op == "in" else [takes] * len(args), args, strict=True):
         _fit(op, wanted, arg)
     parts = [_compile(each, depth - 1) for each in args]
