@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.catalogue.conftest import Opened, put
 
 from cscale.catalogue import SqliteCatalogue, writing
 from cscale.catalogue.columns import split
@@ -20,6 +19,7 @@ from cscale.stac.items import Item
 from cscale.stac.search import SearchRequest
 from cscale.testing.archives import MOMENTS, items, plain_item
 from cscale.testing.searches import filters
+from tests.catalogue.conftest import Opened, put
 
 NUMBERS = [0, -0.0, 10, 10.0, 10.5, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), 1e300, 5e-324, -1e-9]
 WORDS = ["", "10", "a", "A", "é", "e\u0301", "雲", "😀", "\uffff", "a\x00b", "it's", '"', "%", "sentinel-2a"]
@@ -167,3 +167,14 @@ def test_this_sqlite_compares_whole_numbers_with_others_exactly() -> None:
         1,
     )
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [("true AND gsd = 1", True), ("false AND gsd = 1", False), ("gsd = 1 AND (true AND false)", False)],
+)
+def test_a_literal_among_conditions_is_neither_lost_nor_an_error(text: str, accepted: bool) -> None:
+    conditions, rest = split(cql2.parse(text, "cql2-text"))
+    assert len(conditions) == 1
+    assert rest is not None
+    assert cql2.compile_filter(rest)({"properties": {"gsd": 1}}) is accepted

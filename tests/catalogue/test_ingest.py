@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,53 +14,21 @@ import numpy
 import pytest
 import rasterio
 from affine import Affine
-from tests.catalogue.conftest import Opened
 
 from cscale.archive.folders import Folders
 from cscale.catalogue.geotiff import Dating
-from cscale.catalogue.ingest import FILE_EXTENSION, Options, Report, checksum, ingest
+from cscale.catalogue.ingest import Options, ingest
 from cscale.errors import BadInput
 from cscale.identity import ANONYMOUS
-from cscale.stac.items import Item, read_body
+from cscale.stac.items import read_body
 from cscale.stac.search import SearchRequest
 from cscale.testing.archives import MOMENTS, collections, plain_item
 from cscale.testing.items import walk
+from tests.catalogue.conftest import Opened, Take, held, the_asset, with_asset, write
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 TIME = {"datetime": MOMENTS[0]}
 CONTENT = b"not really a raster"
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """The folder that the site serves as `/data/scenes`."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def take(path: Path, data: Path) -> Callable[..., Report]:
-    def take_in(*paths: Path, **options: Any) -> Report:
-        return ingest(path, paths, Options(Folders({"scenes": data}), **options))
-
-    return take_in
-
-
-Take = Callable[..., Report]
-
-
-def write(path: Path, *values: Any) -> Path:
-    """JSON, or one value a line where there are several."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(
-        b"\n".join(value if isinstance(value, bytes) else msgspec.json.encode(value) for value in values)
-    )
-    return path
-
-
-def with_asset(href: str, **members: Any) -> Item:
-    return plain_item(assets={"data": {"href": href} | members})
 
 
 def raster(path: Path) -> Path:
@@ -70,17 +37,6 @@ def raster(path: Path) -> Path:
     with rasterio.open(path, "w", driver="GTiff", width=2, height=2, count=1, **grid) as file:
         file.write(numpy.ones((1, 2, 2), "uint8"))
     return path
-
-
-async def held(opened: Opened) -> dict[str, Item]:
-    page = await opened().search(ANONYMOUS, SearchRequest(limit=1000))
-    return {item.id: read_body(item.body) for item in page.items}
-
-
-async def the_asset(opened: Opened) -> dict[str, Any]:
-    [item] = (await held(opened)).values()
-    asset: dict[str, Any] = item["assets"]["data"]
-    return asset
 
 
 async def test_an_item_a_collection_and_an_item_collection(data: Path, take: Take, opened: Opened) -> None:
@@ -177,6 +133,15 @@ async def test_hidden_files_are_left_alone(data: Path, take: Take, opened: Opene
     write(data / "readme.txt", {})
     assert take(data).refused == []
     assert set(await held(opened)) == {"c"}
+
+
+async def test_a_static_catalogue_is_taken_by_its_folder(data: Path, take: Take, opened: Opened) -> None:
+    catalog = write(data / "catalog.json", {"type": "Catalog", "id": "all", "links": []})
+    write(data / "one" / "collection.json", collections()[0])
+    write(data / "one" / "a" / "a.json", plain_item(id="a"))
+    assert take(data).refused == []
+    assert set(await held(opened)) == {"a"}
+    assert "its type is 'Catalog'" in take(catalog).refused[0][1]
 
 
 async def test_items_go_to_the_collection_that_is_said(data: Path, take: Take, opened: Opened) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from tests.catalogue.conftest import Opened, put
 
 from cscale.catalogue import SqliteCatalogue, writing
 from cscale.catalogue.bodies import DATA
 from cscale.catalogue.query import Way
-from cscale.errors import BadConfiguration, BadCursor
+from cscale.errors import BadConfiguration, BadCursor, NotFound
 from cscale.identity import ANONYMOUS
 from cscale.stac.items import Collection, Item, read_body
 from cscale.stac.search import SearchRequest
@@ -22,6 +21,7 @@ from cscale.stac.source import ItemSource
 from cscale.stac.times import Interval
 from cscale.testing.archives import plain_item
 from cscale.testing.items import ItemSourceTests, walk
+from tests.catalogue.conftest import Opened, put
 
 BOX = {"type": "Polygon", "coordinates": [[[1, 2], [3, 2], [3, 4], [1, 4], [1, 2]]]}
 
@@ -84,6 +84,15 @@ async def test_a_walk_goes_on_over_a_change(path: Path, opened: Opened) -> None:
         writer.remove("one", "d")  # the last item of the page
     rest = await source.search(ANONYMOUS, SearchRequest(limit=9, token=page.token))
     assert [item.id for item in (*page.items, *rest.items)] == ["b", "d", "e", "f"]
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\x00", "\ud800", ""])
+async def test_what_no_item_can_be_called_finds_none(path: Path, opened: Opened, name: str) -> None:
+    put(path, plain_item(id="a"))
+    with pytest.raises(NotFound):
+        await opened().item(ANONYMOUS, "one", name)
+    page = await opened().search(ANONYMOUS, SearchRequest(ids=(name, "a")))
+    assert [item.id for item in page.items] == ["a"]
 
 
 async def test_local_assets_lead_to_where_the_site_serves_them(path: Path, opened: Opened) -> None:

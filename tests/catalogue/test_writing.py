@@ -13,7 +13,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.catalogue.conftest import Opened, put
 
 from cscale.catalogue import SqliteCatalogue, writing
 from cscale.catalogue.schema import connect
@@ -23,6 +22,7 @@ from cscale.identity import ANONYMOUS
 from cscale.stac.items import Item, read_body
 from cscale.stac.search import SearchRequest
 from cscale.testing.archives import MOMENTS, collections, items, plain_item
+from tests.catalogue.conftest import Opened, put
 
 TIME = {"datetime": MOMENTS[0]}
 POINT = {"type": "Point", "coordinates": [10, 50]}

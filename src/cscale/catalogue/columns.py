@@ -36,9 +36,9 @@ def split(expression: Expression | None) -> tuple[list[Condition], Expression | 
             conditions.append(_condition(part))
         except _NotInColumnsError:
             rest.append(part)
-    if len(rest) > 1:
-        return conditions, {"op": "and", "args": rest}
-    return conditions, rest[0] if rest else None
+    if len(rest) == 1 and isinstance(rest[0], Mapping):
+        return conditions, rest[0]
+    return conditions, {"op": "and", "args": [True, *rest]} if rest else None
 
 
 def _operators(node: Any, depth: int) -> int:
@@ -50,8 +50,9 @@ def _operators(node: Any, depth: int) -> int:
     return 1 + sum(_operators(each, depth - 1) for each in node["args"])
 
 
-def _conjuncts(expression: Expression) -> list[Expression]:
-    if expression["op"] == "and":
+def _conjuncts(expression: Any) -> list[Any]:
+    """The parts that must all hold; one may be a mere `true` or `false`."""
+    if isinstance(expression, Mapping) and expression["op"] == "and":
         return [part for each in expression["args"] for part in _conjuncts(each)]
     return [expression]
 

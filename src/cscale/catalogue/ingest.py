@@ -181,6 +181,8 @@ class _Intake:
 
     def _take(self, value: object, path: Path, where: str) -> None:
         kind = value.get("type") if isinstance(value, dict) else None
+        if kind == "Catalog" and os.path.realpath(path) in self._found:
+            return  # it only leads to what is found anyway
         if not isinstance(value, dict) or kind not in ("Feature", "FeatureCollection", "Collection"):
             raise BadInput(f"neither a STAC Item, ItemCollection nor Collection (its type is {kind!r})")
         if kind == "Feature":

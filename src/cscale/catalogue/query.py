@@ -17,6 +17,7 @@ import shapely
 
 from cscale.catalogue import columns
 from cscale.catalogue.bodies import Inflater
+from cscale.catalogue.rows import can_name
 from cscale.catalogue.schema import COLUMNS, column
 from cscale.catalogue.statistics import CollectionStatistics
 from cscale.stac.cql2 import compile_filter
@@ -273,7 +274,7 @@ class Search:
         if parts:
             conditions.append(_any_of(_BOXES_MEET, parts))
         if request.ids is not None:
-            ids = msgspec.json.encode(request.ids).decode()
+            ids = msgspec.json.encode([each for each in request.ids if can_name(each)]).decode()
             conditions.append(("i.id IN (SELECT value FROM json_each(?))", [ids]))
         if request.datetime is not None:
             conditions.extend(self._in_time())

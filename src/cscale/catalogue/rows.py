@@ -38,6 +38,11 @@ class Row(NamedTuple):
     properties: tuple[Any, ...]
 
 
+def can_name(text: str) -> bool:
+    """Whether an item or a collection can be called so: no control characters."""
+    return bool(text) and _CONTROL.search(text) is None
+
+
 def name_of(thing: Mapping[str, Any], member: str) -> str:
     """A name that can stand in an address: `id` or `collection`.
 
@@ -47,7 +52,7 @@ def name_of(thing: Mapping[str, Any], member: str) -> str:
     name = thing.get(member)
     if not isinstance(name, str) or not name:
         raise BadInput(f"it has no {member}")
-    if _CONTROL.search(name):
+    if not can_name(name):
         raise BadInput(f"its {member} {name!r} holds control characters; no address can name it")
     return name
 

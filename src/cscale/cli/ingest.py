@@ -45,7 +45,7 @@ def ingest(
     site = load(config, SiteConfig)
     options = Options(Folders(site.data), collection, Dating(datetime, date_pattern))
     started = time.perf_counter()
-    with progress_bar("files") as bar:
+    with progress_bar("bytes") as bar:
         task = bar.add_task("ingesting", total=None)
         report = take(
             site.catalogue, paths, options, lambda done, total: bar.update(task, completed=done, total=total)
