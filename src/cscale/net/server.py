@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -19,7 +20,14 @@ log = logging.getLogger("cscale.net")
 _HTTP1 = HTTP1Settings(header_read_timeout=30_000)
 
 
-def run(app: Any, host: str, port: int, *, started: Callable[[], None] = lambda: None) -> None:
+def run(
+    app: Any,
+    host: str,
+    port: int,
+    *,
+    started: Callable[[], None] = lambda: None,
+    grace: float = 10.0,
+) -> None:
     """Serve `app` until SIGINT or SIGTERM, then let requests under way finish.
 
     Args:
@@ -27,12 +35,14 @@ def run(app: Any, host: str, port: int, *, started: Callable[[], None] = lambda:
         host: The address to listen on.
         port: The TCP port to listen on.
         started: Called once, when requests are taken.
+        grace: Seconds after which requests still under way are cut: a client that stands still does not
+            keep a service from ending.
 
     Raises:
         BadConfiguration: If the address cannot be listened on.
     """
     _check_free(host, port)
-    asyncio.run(_serve(app, host, port, started))
+    asyncio.run(_serve(app, host, port, started, grace))
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -55,7 +65,7 @@ def _check_free(host: str, port: int) -> None:
             ) from error
 
 
-async def _serve(app: Any, host: str, port: int, started: Callable[[], None]) -> None:
+async def _serve(app: Any, host: str, port: int, started: Callable[[], None], grace: float) -> None:
     server = Server(
         app,
         address=host,
@@ -67,9 +77,15 @@ async def _serve(app: Any, host: str, port: int, started: Callable[[], None]) ->
         log_enabled=False,
     )
     loop = asyncio.get_running_loop()
+    finish: Callable[[], None] = server.stop
+
+    def stop() -> None:
+        loop.call_later(grace, _cut, grace)
+        finish()
+
     for name in (signal.SIGINT, signal.SIGTERM):
         with suppress(ValueError, NotImplementedError):
-            loop.add_signal_handler(name, server.stop)
+            loop.add_signal_handler(name, stop)
     serving = asyncio.create_task(server.serve())
     await _answers(host, port, serving)
     log.info("listening on %s port %d", host, port)
@@ -84,3 +100,10 @@ async def _answers(host: str, port: int, serving: "asyncio.Task[None]") -> None:
             writer.close()
             return
         await asyncio.sleep(0.02)
+
+
+def _cut(grace: float) -> None:
+    """End at once: the server's own threads wait for connections that may never end."""
+    log.warning("requests still under way after %g s are cut", grace)
+    logging.shutdown()
+    os._exit(0)
