@@ -165,7 +165,8 @@ def test_a_page_in_the_order_of_time_is_read_from_the_index(filled: Path, asked:
     )
     moment, item_id = item.fetchone()
     query = Query(asked, Position((moment,), item_id, "one"))
-    sql, values = Search(connection, collection, query, Inflater(""))._sql(ordered=True)
+    search = Search(connection, collection, query, Inflater(""))
+    sql, values = search._sql(search._walk_by_time())
     plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values))
     connection.close()
     assert "item_newest" in plan

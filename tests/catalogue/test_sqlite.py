@@ -61,6 +61,11 @@ class TestByTime(SqliteTests):
     examples = 10
 
 
+class TestByColumn(SqliteTests):
+    way = "column"
+    examples = 20
+
+
 async def test_a_cursor_survives_a_restart_and_is_shared_by_processes(path: Path, opened: Opened) -> None:
     put(path, plain_item(id="a"), plain_item(id="b"))
     first = await opened().search(ANONYMOUS, SearchRequest(limit=1))

@@ -6,6 +6,7 @@ from typing import Any
 from cscale.catalogue.schema import COLUMNS, column
 from cscale.stac import times
 from cscale.stac.cql2 import Expression, plain_name
+from cscale.stac.geometry import Bounds, Box, planar
 
 Condition = tuple[str, list[Any]]
 """An SQL condition and its bound parameters."""
@@ -39,6 +40,23 @@ def split(expression: Expression | None) -> tuple[list[Condition], Expression | 
     if len(rest) == 1 and isinstance(rest[0], Mapping):
         return conditions, rest[0]
     return conditions, {"op": "and", "args": [True, *rest]} if rest else None
+
+
+def bounds(expression: Expression | None) -> list[Bounds]:
+    """A box outside of which nothing matches, as parts that do not cross the antimeridian.
+
+    Returns:
+        Nothing where the filter does not ask that the geometry meet a literal one.
+    """
+    for part in _conjuncts(expression) if expression else []:
+        if isinstance(part, Mapping) and part["op"] in _MEETING and {"property": "geometry"} in part["args"]:
+            literal = next((each for each in part["args"] if each != {"property": "geometry"}), {})
+            if "bbox" in literal:
+                return Box.parse(literal["bbox"]).parts()
+            if "coordinates" in literal:
+                west, south, east, north = planar(literal).bounds
+                return [(float(west), float(south), float(east), float(north))]
+    return []
 
 
 def _operators(node: Any, depth: int) -> int:
@@ -134,6 +152,10 @@ def _value(node: Any, kind: str) -> Any:
         return node
     raise _NotInColumnsError
 
+
+_MEETING = frozenset(
+    f"s_{name}" for name in ("intersects", "equals", "touches", "crosses", "within", "contains", "overlaps")
+)
 
 _CONDITIONS: dict[str, Callable[[str, list[Any]], Condition]] = {
     "and": _logic,

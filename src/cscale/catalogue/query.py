@@ -1,8 +1,8 @@
 """One search in one collection: the shorter way to its first matches, each checked exactly.
 
-There are two ways to the candidates: through the R*Tree to all that lie in the box, then sorted; or
-through the (collection, newest first, id) index in the order of the answer, until the page is full.
-Both give the same answer; the statistics tell which is shorter.
+There are three ways to the candidates: through the R*Tree to all that lie in the box, then sorted; or in
+the order of the answer until the page is full, through the (collection, newest first, id) index or that
+of the column it is sorted by. All give the same answer; the statistics tell which is shortest.
 """
 
 import heapq
@@ -18,7 +18,7 @@ import shapely
 from cscale.catalogue import columns
 from cscale.catalogue.bodies import Inflater
 from cscale.catalogue.rows import can_name
-from cscale.catalogue.schema import COLUMNS, column
+from cscale.catalogue.schema import COLUMNS, INDEXED, column, index
 from cscale.catalogue.statistics import CollectionStatistics
 from cscale.stac.cql2 import compile_filter
 from cscale.stac.evaluation import OrderKey, Value, order_key, search_area, sort_value, sortable
@@ -26,11 +26,13 @@ from cscale.stac.geometry import Box
 from cscale.stac.items import Item
 from cscale.stac.search import SearchRequest
 
-Way = Literal["box", "time", "ids"]
+Way = Literal["box", "time", "column", "ids"]
 
 _BATCH = 128
-_ROW_BY_TIME = 1.0  # the relative cost of one candidate either way, measured
+_ROW_BY_TIME = 1.0  # the relative cost of one candidate each way, measured
 _ROW_BY_BOX = 2.0
+_ROW_BY_COLUMN = 2.0
+_LET_THROUGH = 0.1  # the share of items that a filter is taken to accept
 
 
 class Position(NamedTuple):
@@ -80,7 +82,7 @@ class Query:
     Attributes:
         request: The search.
         after: Where the page before ended.
-        way: Which way to take where both lead there; None to choose.
+        way: Which way to take where it leads there; None to choose.
     """
 
     request: SearchRequest
@@ -92,10 +94,12 @@ class Query:
         self.conditions, rest = columns.split(request.filter)
         self.accepts = compile_filter(rest) if rest else None
         self.area = search_area(request)
-        self.parts = _parts(request, self.area)
+        self.parts = _parts(request, self.area) or columns.bounds(request.filter)
         self.area_is_box = request.bbox is not None
         names = [field.name for field in request.sortby]
-        self.by_time = names[0] == "datetime" and names[1:] in ([], ["id"]) and not _id_falls(request)
+        in_id_order = names[1:] in ([], ["id"]) and not _id_falls(request)
+        self.by_time = names[0] == "datetime" and in_id_order
+        self.by_column = names[0] if names[0] in INDEXED and in_id_order else None
         self.unread = [name for name in names if name not in _SORT_COLUMNS]
         self.after_key = order_key(self.after.values, request.sortby) if self.after else None
 
@@ -141,36 +145,53 @@ class Search:
 
     def first(self, limit: int) -> list[Found]:
         """The first matches in the order of the request, at most `limit`."""
-        query = self._query
+        query, batch = self._query, min(limit, _BATCH)
         if query.by_time:
-            return list(islice(self._matches(ordered=True, batch=min(limit, _BATCH)), limit))
+            return list(islice(self._matches(self._walk_by_time(), batch), limit))
+        if query.by_column and self.way() == "column":
+            walks = self._walks_by_column(query.by_column)
+            return list(islice((found for walk in walks for found in self._matches(walk, batch)), limit))
         after = (query.after_key, query.after.id, query.after.collection) if query.after else None
-        matches = (
-            found
-            for found in self._matches(ordered=False, batch=_BATCH)
-            if after is None or found[:3] > after
-        )
+        matches = (found for found in self._matches(None, _BATCH) if after is None or found[:3] > after)
         return heapq.nsmallest(limit, matches)
 
     def way(self) -> Way:
-        """The way with fewer rows to look at, by estimate."""
+        """The way with the fewest rows to look at, by estimate."""
         query, request = self._query, self._query.request
         if request.ids is not None:
             return "ids"
-        if not query.parts:
-            return "time"  # where no place is asked for, items that have none belong to the answer
-        if query.way is not None:
+        if query.way == "column":
+            return "column" if query.by_column and self._sorts_by_index(query.by_column) else "time"
+        if query.way is not None and query.parts:
             return query.way
-        in_box = self._collection.in_box(query.parts)
+        in_box = self._collection.in_box(query.parts) if query.parts else self._collection.items
         in_time = self._collection.in_time(request.datetime)
-        if query.by_time and self._collection.items:
-            share = max(in_box, 0.5) / self._collection.items
-            in_time = min(in_time, (request.limit + 1) / share)
-        return "box" if in_box * _ROW_BY_BOX < in_time * _ROW_BY_TIME else "time"
+        costs: dict[Way, float] = {"time": min(in_time, self._until_full(in_box)) * _ROW_BY_TIME}
+        if not query.by_time:
+            costs["time"] = in_time * _ROW_BY_TIME
+        if query.parts:  # where no place is asked for, items that have none belong to the answer
+            costs["box"] = in_box * _ROW_BY_BOX
+        if query.by_column and query.way is None and self._sorts_by_index(query.by_column):
+            both = in_box * in_time / max(self._collection.items, 1)
+            share = both if request.filter is None else both * _LET_THROUGH
+            costs["column"] = self._until_full(share) * _ROW_BY_COLUMN
+        return min(costs, key=lambda way: costs[way])
 
-    def _matches(self, *, ordered: bool, batch: int) -> Iterator[Found]:
-        """All matches: those that the columns let through, checked exactly."""
-        sql, values = self._sql(ordered=ordered)
+    def _until_full(self, matching: float) -> float:
+        """How many rows are looked at until the page is full, if so many of all match."""
+        return (self._query.request.limit + 1) * self._collection.items / max(matching, 0.5)
+
+    def _sorts_by_index(self, name: str) -> bool:
+        """Whether the index has the order of the answer: not where values are neither number nor text."""
+        sql = (
+            f"SELECT EXISTS (SELECT 1 FROM item INDEXED BY {index(name)}"  # noqa: S608  # our own names
+            f" WHERE collection = ? AND {column(name)} >= x'')"
+        )
+        return not self._connection.execute(sql, [self._collection.n]).fetchone()[0]
+
+    def _matches(self, walk: "_Walk | None", batch: int) -> Iterator[Found]:
+        """All matches, in an order or in none: those that the columns let through, checked exactly."""
+        sql, values = self._sql(walk)
         rows = self._connection.execute(sql, values)
         while some := rows.fetchmany(batch):
             inside = self._inside(some)
@@ -245,25 +266,41 @@ class Search:
         decoded = (_HEAD.decode(body + b"]}") for body in bodies)
         return {row[0]: msgspec.structs.asdict(head) for row, head in zip(rows, decoded, strict=True)}
 
-    def _sql(self, *, ordered: bool) -> tuple[str, list[Any]]:
+    def _sql(self, walk: "_Walk | None") -> tuple[str, list[Any]]:
         """The SQL of the candidates: a superset of the matches by what only the items themselves tell."""
         way = self.way()
-        conditions = self._conditions(way)
-        if ordered and self._query.after is not None:
-            conditions.append(self._after(self._query.after))
-        source = {
+        conditions = self._conditions(way) + (walk.conditions if walk else [])
+        sources: dict[Way, str] = {
             "box": "item_box b CROSS JOIN item i ON i.n = b.n",
             "time": "item i INDEXED BY item_newest",
+            "column": f"item i INDEXED BY {index(self._query.by_column or '')}",
             "ids": "item i",
-        }[way]
+        }
         sort = "".join(f", {_SORT_COLUMNS.get(field.name, 'NULL')}" for field in self._query.request.sortby)
         sql = (
-            f"SELECT i.n, i.id, i.geometry, i.west, i.south, i.east, i.north{sort} FROM {source} "  # noqa: S608  # our own names
-            f"WHERE {' AND '.join(sql for sql, _ in conditions)}"
+            f"SELECT i.n, i.id, i.geometry, i.west, i.south, i.east, i.north{sort} "  # noqa: S608  # our own names
+            f"FROM {sources[way]} WHERE {' AND '.join(sql for sql, _ in conditions)}"
         )
-        if ordered:
-            sql += f" ORDER BY i.t{' DESC' if self._query.request.sortby[0].descending else ''}, i.id"
+        if walk:
+            sql += f" ORDER BY {walk.order}"
         return sql, [value for _, values in conditions for value in values]
+
+    def _walk_by_time(self) -> "_Walk":
+        after = self._query.after
+        descending = self._query.request.sortby[0].descending
+        beyond = [self._beyond("i.t", after.values[0], after)] if after else []
+        return _Walk(beyond, f"i.t{' DESC' if descending else ''}, i.id")
+
+    def _walks_by_column(self, name: str) -> Iterator["_Walk"]:
+        """First what has a value, then what has none, each from the position on."""
+        sql, after = f"i.{column(name)}", self._query.after
+        if after is None or after.values[0] is not None:
+            beyond = [self._beyond(sql, after.values[0], after)] if after else []
+            descending = self._query.request.sortby[0].descending
+            yield _Walk([(f"{sql} < x''", []), *beyond], f"{sql}{' DESC' if descending else ''}, i.id")
+            yield _Walk([(f"{sql} IS NULL", [])], "i.id")
+        else:
+            yield _Walk([(f"{sql} IS NULL", []), self._beyond_id(after)], "i.id")
 
     def _conditions(self, way: Way) -> list[columns.Condition]:
         request, parts = self._query.request, self._query.parts
@@ -299,12 +336,21 @@ class Search:
             conditions.append(("i.t_first <= ?", [interval.end]))
         return conditions
 
-    def _after(self, after: Position) -> columns.Condition:
+    def _beyond(self, sql: str, value: Value, after: Position) -> columns.Condition:
         """Beyond the position, in a form that the index answers at any depth."""
-        moment = after.values[0]
-        beyond, further = ("<=", "<") if self._query.request.sortby[0].descending else (">=", ">")
-        same_id = ">=" if self._collection.id > after.collection else ">"
-        return f"i.t {beyond} ? AND (i.t {further} ? OR i.id {same_id} ?)", [moment, moment, after.id]
+        up_to, further = ("<=", "<") if self._query.request.sortby[0].descending else (">=", ">")
+        beyond_id, ids = self._beyond_id(after)
+        return f"{sql} {up_to} ? AND ({sql} {further} ? OR {beyond_id})", [value, value, *ids]
+
+    def _beyond_id(self, after: Position) -> columns.Condition:
+        return f"i.id {'>=' if self._collection.id > after.collection else '>'} ?", [after.id]
+
+
+class _Walk(NamedTuple):
+    """An order that an index has: what is still to come, and how it is sorted."""
+
+    conditions: list[columns.Condition]
+    order: str
 
 
 _FIXED = 7  # columns before the sort values

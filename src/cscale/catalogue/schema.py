@@ -29,6 +29,9 @@ COLUMNS: Mapping[str, str] = {
 """Properties that have a column of their own, and the JSON type that is asked for. Any other is found too,
 by reading the item."""
 
+INDEXED = ("eo:cloud_cover", "updated")
+"""The columns that items are sorted by often enough to pay for an index."""
+
 _TABLES = """
 CREATE TABLE collection (
     n INTEGER PRIMARY KEY,
@@ -71,6 +74,11 @@ CREATE TABLE day (collection INTEGER, day INTEGER, items INTEGER NOT NULL,
 CREATE TABLE generation (n INTEGER NOT NULL);
 INSERT INTO generation VALUES (0);
 """
+
+
+def index(name: str) -> str:
+    """The quoted name of the index on a property's column."""
+    return f'"item_by:{name}"'
 
 
 def column(name: str) -> str:
@@ -130,5 +138,7 @@ def _create(connection: sqlite3.Connection) -> None:
         columns = ",\n    ".join(column(name) for name in COLUMNS)
         for statement in _TABLES.format(columns=columns).split(";\n"):
             connection.execute(statement)
+        for name in INDEXED:
+            connection.execute(f"CREATE INDEX {index(name)} ON item (collection, {column(name)}, id)")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
     connection.execute("COMMIT")
