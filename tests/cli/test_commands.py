@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -145,6 +146,32 @@ def test_get_says_what_there_is_instead(federated: Federated, tmp_path: Path) ->
     done = cscale("get", "nothing", "--hub", federated.hub, "--to", str(tmp_path), code=1)
     assert "finds no item 'nothing'" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["search"],
+        ["get", "scene_20200601", "data", "--to", "TMP"],
+        ["ingest", "DATA", "--config", "CONFIG", "--collection", "alpha-own"],
+    ],
+)
+def test_on_a_terminal_commands_show_progress_and_end_well(
+    federated: Federated, tmp_path: Path, command: list[str]
+) -> None:
+    alpha = federated.folder / "alpha"
+    places = {"TMP": str(tmp_path), "DATA": str(alpha / "data"), "CONFIG": str(alpha.with_suffix(".yaml"))}
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"CSCALE_HUB": federated.hub, "TERM": "xterm"}
+    done = subprocess.run(
+        [CSCALE, *(places.get(word, word) for word in command)],
+        stderr=theirs, stdout=subprocess.DEVNULL, env=environment, timeout=120, check=False,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert done.returncode == 0, shown
+    assert "Traceback" not in shown
 
 
 def test_sites_lists_the_members(federated: Federated) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from cscale.errors import CscaleError
 
@@ -53,12 +54,29 @@ def escape(text: str) -> str:
     return shown.replace("[", r"\[")
 
 
+class _Counted(ProgressColumn):
+    """How much is done, of how much where that is known, in a unit."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """The column's text."""
+        whole = f"/{task.total:,.0f}" if task.total is not None else ""
+        return Text(f"{task.completed:,.0f}{whole} {self._unit}")
+
+
 def progress_bar(unit: str) -> Progress:
-    """A progress bar on standard error, where that is a terminal."""
+    """A progress bar on standard error, where that is a terminal.
+
+    Args:
+        unit: What is counted.
+    """
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f} " + unit),
+        _Counted(unit),
         TimeRemainingColumn(),
         console=err,
         disable=not err.is_terminal,
