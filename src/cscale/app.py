@@ -3,6 +3,7 @@
 The only place that chooses what stands behind a protocol.
 """
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import entry_points, version
@@ -35,6 +36,8 @@ from cscale.portal import api as portal_api
 from cscale.settings import Section
 from cscale.stac import ItemSource
 from cscale.stac import api as stac_api
+
+log = logging.getLogger("cscale")
 
 CATALOGUE = "catalogue.sqlite"
 
@@ -209,11 +212,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     said = {404: "there is nothing at this address", 405: f"{request.method} is not possible here"}
     body = {"code": "HttpError", "description": said.get(status, str(error))}
-    return Response(msgspec.json.encode(body), status, media_type="application/json")
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
 
 
-async def _unforeseen(_request: Request, _error: Exception) -> Response:
+async def _unforeseen(request: Request, error: Exception) -> Response:
     """An error of our own: the log has it, the caller need not."""
+    log.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
     body = {"code": "InternalError", "description": "this service has failed; its log says how"}
     return Response(msgspec.json.encode(body), 500, media_type="application/json")
 

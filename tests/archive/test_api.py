@@ -22,11 +22,11 @@ from affine import Affine
 from rasterio.windows import Window
 from starlette.applications import Starlette
 from starlette.routing import Mount
-from tests.serving import Served, serving
 
 from cscale.archive.api import media_type, routes
 from cscale.archive.folders import Folders
 from cscale.net import ranges
+from tests.serving import Served, serving
 
 CONTENT = Random(5).randbytes(3_000_000)
 ENDLESS = 1 << 40  # bytes, a hole all of them: nobody ever reads it to its end

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy
 import rasterio
 from rasterio.transform import from_origin
-from tests.docs.following import blocks, reading
 
 from cscale.net.server import free_port
+from tests.docs.following import blocks, reading
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "first-site.md"
 

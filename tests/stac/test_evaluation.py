@@ -121,7 +121,9 @@ def test_a_box_and_the_same_as_a_geometry_match_what_lies_in_it(
         ({"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [11, 20]}]}, True),
     ],
 )
-def test_every_geometry_of_geojson_is_intersected_exactly(geometry: dict[str, Any], met: bool) -> None:  # noqa: FBT001  # drawn
+def test_every_geometry_of_geojson_is_intersected_exactly(
+    geometry: dict[str, Any], met: bool
+) -> None:
     diamond = {"type": "Polygon", "coordinates": [[[10, 16], [14, 20], [10, 24], [6, 20], [10, 16]]]}
     with_hole = {
         "type": "Polygon",
@@ -141,7 +143,7 @@ def test_every_geometry_of_geojson_is_intersected_exactly(geometry: dict[str, An
         ("abcdef", True), ([1, 2, "a", 4, 5, "b"], True), ({"a": 1}, True), ([1, 2, None, 4, 5, 6], True),
     ],
 )  # fmt: skip
-def test_heights_are_compared_where_both_have_them(bbox: Any, met: bool) -> None:  # noqa: FBT001  # drawn
+def test_heights_are_compared_where_both_have_them(bbox: Any, met: bool) -> None:
     assert matches(an_item(bbox=bbox), bbox=Box(0, 0, 30, 30, 0, 5)) is met
     assert matches(an_item(bbox=bbox), bbox=Box(0, 0, 30, 30))
 

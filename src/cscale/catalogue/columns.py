@@ -49,8 +49,8 @@ def bounds(expression: Expression | None) -> list[Bounds]:
         Nothing where the filter does not ask that the geometry meet a literal one.
     """
     for part in _conjuncts(expression) if expression else []:
-        if isinstance(part, Mapping) and part["op"] in _MEETING and {"property": "geometry"} in part["args"]:
-            literal = next((each for each in part["args"] if each != {"property": "geometry"}), {})
+        if isinstance(part, Mapping) and part["op"] in _MEETING and _GEOMETRY in part["args"]:
+            literal: Mapping[str, Any] = next((each for each in part["args"] if each != _GEOMETRY), {})
             if "bbox" in literal:
                 return Box.parse(literal["bbox"]).parts()
             if "coordinates" in literal:
@@ -153,6 +153,7 @@ def _value(node: Any, kind: str) -> Any:
     raise _NotInColumnsError
 
 
+_GEOMETRY = {"property": "geometry"}
 _MEETING = frozenset(
     f"s_{name}" for name in ("intersects", "equals", "touches", "crosses", "within", "contains", "overlaps")
 )

@@ -4,18 +4,18 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from cscale.discovery.joining import Held
+from cscale.discovery.joining import PLACE, Held
 from cscale.discovery.merge import Copy, Product, Rank, Run
 from cscale.discovery.source import Source
-from cscale.discovery.translation import BAR, Translation
+from cscale.discovery.translation import BAR, PRODUCT, Translation
 from cscale.errors import BadInput, SiteError, SiteTimeout
 from cscale.federation import Member
 from cscale.identity import Caller
-from cscale.stac.evaluation import order_key, sort_value
+from cscale.stac.evaluation import Value, order_key, sort_value, sortable
 from cscale.stac.items import item_times, property_value
 from cscale.stac.search import SearchRequest
 
@@ -54,6 +54,7 @@ class Status:
         matched: How many match there, if it says so.
         returned: How many of its copies are in this answer.
         rejected: How many of its items were left out because they are not valid.
+        broken: Whether it did not answer, or not to the end.
         missing: Members missing from its answer, if it is a hub.
         elapsed_ms: How long it was waited for.
     """
@@ -64,11 +65,13 @@ class Status:
     matched: int | None = None
     returned: int | None = None
     rejected: int = 0
+    broken: bool = False
     missing: list[str] = field(default_factory=list)
     elapsed_ms: int | None = None
 
     def failed(self, error: SiteError, *, gave_some: bool = False) -> None:
         """Note that the site did not answer (to the end)."""
+        self.broken = True
         self.state = "timeout" if isinstance(error, SiteTimeout) else "error"
         self.reason = str(error)
         if gave_some:
@@ -79,6 +82,13 @@ class Status:
         self.missing = sorted({*self.missing, *names})
         if names and self.state == "ok":
             self.state, self.reason = "partial", f"its own members {', '.join(self.missing)} are missing"
+
+    def asked_again(self, again: "Status") -> None:
+        """Note how the site answered when it was asked for more copies of what it had answered with."""
+        self.inner_missing(again.missing)
+        if again.broken and not self.broken:
+            self.broken = True
+            self.state, self.reason = "partial", f"perhaps not all copies: {again.reason}"
 
     def body(self) -> dict[str, Any]:
         """The entry as JSON."""
@@ -93,10 +103,8 @@ def missing_names(statuses: list[Status]) -> list[str]:
     """`federation:missing`: the sites in error, timeout or partial; a hub's members as `inner/beta`."""
     names: list[str] = []
     for status in statuses:
-        if status.missing:
-            names += [f"{status.id}/{name}" for name in status.missing]
-        elif status.state in ("error", "timeout", "partial"):
-            names.append(status.id)
+        names += [status.id] if status.broken else []
+        names += [f"{status.id}/{name}" for name in status.missing]
     return names
 
 
@@ -126,9 +134,10 @@ class Asking:
         self._request = request
         self._shown_order = shown_order
         self._names = site.translation.collections(shown_order.collections)
+        self._product = site.translation.product(self._names)
         self._deadline = time.monotonic() + site.member.timeout
         self._next = token
-        self._pages: list[tuple[int, str | None]] = []
+        self._pages: list[tuple[str | None, list[Copy]]] = []
         if request is None:
             self.run.done = True
             self.status.state, self.status.reason = "skipped", "holds none of the collections asked for"
@@ -146,8 +155,9 @@ class Asking:
         request, token = self._request, self._next
         try:
             page = await self.within(lambda: self.site.source.search(self._caller, request, token))
-            self._pages.append((len(self.run.copies), token))
-            self.run.extend(self._copies(page.features))
+            copies = self._copies(page.features)
+            self._pages.append((token, copies))
+            self.run.extend(copies)
         except SiteError as error:
             self.status.failed(error, gave_some=bool(self.run.copies))
             self.run.done = True
@@ -176,11 +186,10 @@ class Asking:
 
     def token_at(self, position: Rank) -> str | None:
         """The site's token of the page that holds the first copy beyond a position; None: its first."""
-        ends = [start for start, _ in self._pages[1:]] + [len(self.run.copies)]
-        for (start, own), end in zip(self._pages, ends, strict=True):
-            if end > start and self.run.copies[end - 1].rank > position:
-                return own
-        return self._next or (self._pages[-1][1] if self._pages else None)
+        for token, copies in self._pages:
+            if any(copy.rank > position for copy in copies):
+                return token
+        return self._next or (self._pages[-1][0] if self._pages else None)
 
     def _copies(self, features: Sequence[msgspec.Raw]) -> list[Copy]:
         copies = []
@@ -196,26 +205,35 @@ class Asking:
         """An item that came; None if it is none, or none that was asked for."""
         try:
             head = _HEAD.decode(raw)
-            moment = item_times({"properties": head.properties})[0]
+            properties = head.properties | head.place
+            moment = item_times({"properties": properties})[0]
         except (msgspec.DecodeError, UnicodeDecodeError, BadInput):
             return None
         shown = self._shown(head.collection)
         if moment is None or shown is None:
             return None
-        name = self._product_name(head) if BAR not in shown else head.id
-        product = Product(name, shown)
-        item = {"id": name, "collection": shown, "properties": head.properties}
-        values = tuple(sort_value(item, each.name) for each in self._shown_order.sortby)
-        rank = Rank(order_key(values, self._shown_order.sortby), product, self.site.rank)
-        return Copy(rank, values, moment, head.id, self._held(head, raw))
+        product = Product(head.id if BAR in shown else self._product_name(head), shown)
+        item = {"id": head.id, "collection": shown, "properties": properties}
+        order = self._shown_order.sortby
+        values = tuple(
+            self._name_in_order(head) if field.name == PRODUCT else sort_value(item, field.name)
+            for field in order
+        )
+        rank = Rank(order_key(values, order), product, self.site.rank, head.id, moment)
+        return Copy(rank, values, self._held(head, raw))
 
     def _shown(self, native: str) -> str | None:
         return self.site.translation.shown(native) if self._names is None else self._names.get(native)
 
     def _product_name(self, head: "_Head") -> str:
-        own = self.site.member.product
-        name = property_value({"properties": head.properties}, own) if own else None
+        name = property_value({"properties": head.properties}, self._product) if self._product else None
         return name if isinstance(name, str) and name else head.id
+
+    def _name_in_order(self, head: "_Head") -> Value:
+        """By what the site sorts where an order goes by the product's name."""
+        if "id" in head.place:
+            return sortable(head.place["id"])
+        return sort_value({"properties": head.properties, "id": head.id}, self._product or "id")
 
     def _held(self, head: "_Head", raw: msgspec.Raw) -> Held:
         member = self.site.member
@@ -223,12 +241,18 @@ class Asking:
         return Held(member.id, member.name, head.collection, head.id, url, raw)
 
 
-class _Head(msgspec.Struct):
-    """What the merge needs of an item."""
+_Name = Annotated[str, msgspec.Meta(min_length=1)]
 
-    id: str
-    collection: str
+
+class _Head(msgspec.Struct):
+    """What an item must have, as far as the merge and its readers need it."""
+
+    type: Literal["Feature"]
+    id: _Name
+    collection: _Name
     properties: dict[str, Any]
+    assets: dict[str, dict[str, msgspec.Raw]]
+    place: dict[str, Any] = msgspec.field(name=PLACE, default_factory=dict)
 
 
 _HEAD = msgspec.json.Decoder(_Head)

@@ -18,31 +18,24 @@ from cscale.stac.search import SearchRequest
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where a walk stands.
+    """Where a walk stands: at the first copy of the last product shown.
 
     Attributes:
-        values: The sort values of the last product shown.
-        product: That product.
-        site: The place in the configuration of the site with its first copy.
-        time: Its place in time, microseconds since 1970.
+        values: Its sort values.
+        rank: Its rank, in the order of the request.
         tokens: By site id, the site's own token of the page to go on with; a site that is not here is
             read from its first page.
     """
 
     values: tuple[Value, ...]
-    product: Product
-    site: int
-    time: int
+    rank: Rank
     tokens: Mapping[str, str] = field(default_factory=dict)
-
-    def rank(self, request: SearchRequest) -> Rank:
-        """The position as a rank of this request's order."""
-        return Rank(order_key(self.values, request.sortby), self.product, self.site)
 
     def seal(self, request: SearchRequest, signer: Signer) -> str:
         """The cursor as a token for this request."""
-        packed = [request.digest(), self.values, self.product, self.site, self.time, dict(self.tokens)]
-        return signer.seal(msgspec.msgpack.encode(packed))
+        _, *place = self.rank
+        packed = [request.digest(), self.values, *place, dict(self.tokens)]
+        return signer.seal(msgspec.json.encode(packed))
 
 
 def open_cursor(request: SearchRequest, signer: Signer) -> Cursor | None:
@@ -56,7 +49,8 @@ def open_cursor(request: SearchRequest, signer: Signer) -> Cursor | None:
     payload = signer.open(request.token)
     if payload is None:
         raise BadCursor("token: not one that this service made; start again without it")
-    digest, values, product, site, time, tokens = msgspec.msgpack.decode(payload)
+    digest, values, product, site, item_id, time, tokens = msgspec.json.decode(payload)
     if digest != request.digest():
         raise BadCursor("token: made for another search; repeat that search's parameters or start again")
-    return Cursor(tuple(values), Product(*product), site, time, tokens)
+    rank = Rank(order_key(values, request.sortby), Product(*product), site, item_id, time)
+    return Cursor(tuple(values), rank, tokens)

@@ -15,21 +15,22 @@ from cscale.discovery.merge import (
     NeedRuns,
     Page,
     Product,
-    Rank,
     merge_by_key,
     merge_by_time,
 )
-from cscale.discovery.translation import BAR, speaks_of_collections
+from cscale.discovery.translation import BAR, PRODUCT, speaks_of_collections, total_order
 from cscale.errors import NotFound, SiteError, SitesMissing
 from cscale.identity import Caller
 from cscale.net.signing import Signer
 from cscale.stac.items import Collection, OpenItem
-from cscale.stac.search import MAX_LIMIT, SearchRequest, SortField
+from cscale.stac.search import MAX_LIMIT, SearchRequest
 from cscale.stac.source import CollectionList, ItemPage
-from cscale.stac.times import Interval
+from cscale.stac.times import Interval, text_of
 
 T = TypeVar("T")
 
+_NAMES = 50
+"""Products that a site is asked for at once: as a filter, more could be longer than sites take."""
 _MARGIN = 10
 """Items asked of a site beyond the page's length: mostly enough to see the copies that stand near its end."""
 
@@ -48,6 +49,7 @@ class Hub:
 
     async def search(self, caller: Caller, request: SearchRequest) -> ItemPage:
         """See `ItemSource.search`."""
+        request = total_order(request)
         cursor = open_cursor(request, self._signer)
         held = await self._held(caller, request)
         search = _Search(self._sites, caller, request, cursor, held)
@@ -55,9 +57,9 @@ class Hub:
         statuses = search.statuses
         _require_answers(statuses, strict=request.strict)
         return ItemPage(
-            items=[_shown(copies) for copies in page.products],
+            items=[_shown(copies, request) for copies in page.products],
             token=search.next_cursor(page).seal(request, self._signer) if page.more else None,
-            matched=_matched(statuses, page, request),
+            matched=search.matched(page),
             extra=_federation(statuses),
         )
 
@@ -163,18 +165,12 @@ class _Search:
         first = self.request.sortby[0]
         self.by_time, self.descending = first.name == "datetime", first.descending
         self.join = self.request.duplicates == "join"
-        self.after: Rank | None = self.cursor.rank(self.request) if self.cursor else None
+        self.after = self.cursor.rank if self.cursor else None
         self.known: dict[Product, list[Copy]] = {}
         bounded = self._bounded()
         tokens = self.cursor.tokens if self.cursor else {}
         self.askings = [
-            Asking(
-                site,
-                self.caller,
-                self._for(site, bounded) if bounded else None,
-                self.request,
-                tokens.get(site.member.id),
-            )
+            Asking(site, self.caller, self._for(site, bounded), self.request, tokens.get(site.member.id))
             for site in self.sites
         ]
         self.statuses = [asking.status for asking in self.askings]
@@ -192,22 +188,24 @@ class _Search:
                 await self._find_copies(step)
 
     def next_cursor(self, page: Page) -> Cursor:
-        """Where the next page begins."""
-        if page.products:
-            first = page.products[-1][0]
-            rank, values, moment = first.rank, first.values, first.time
-        else:
-            rank, values, moment = self._end()
+        """Where the next page begins, after one that is full."""
+        last = page.products[-1][0]
         tokens: dict[str, str] = {}
         if not self.by_time:
-            found = {asking.site.member.id: asking.token_at(rank) for asking in self.askings}
+            found = {asking.site.member.id: asking.token_at(last.rank) for asking in self.askings}
             tokens = {site: token for site, token in found.items() if token is not None}
-        return Cursor(values, rank.product, rank.site, moment, tokens)
+        return Cursor(last.values, last.rank, tokens)
 
-    def _end(self) -> tuple[Rank, Any, int]:
-        """Where a page ends that shows nothing, but has more to come."""
-        last = max((asking.run.copies[-1] for asking in self.askings if asking.run.copies), key=_rank_of)
-        return last.rank, last.values, last.time
+    def matched(self, page: Page) -> int | None:
+        """How many match in all: exact where all fits on one page, or one site alone says so."""
+        if self.cursor is not None or missing_names(self.statuses):
+            return None
+        if not page.more:
+            return len(page.products)
+        asked = [asking for asking in self.askings if asking.status.state != "skipped"]
+        may_join = self.join and any(asking.site.member.product is not None for asking in asked)
+        alone = len(asked) == 1 and asked[0].status.rejected == 0 and not may_join
+        return asked[0].status.matched if alone else None
 
     def _merged(self) -> Page | NeedRuns | NeedCopies:
         runs = [asking.run for asking in self.askings]
@@ -216,50 +214,45 @@ class _Search:
             return merge_by_time(runs, self.after, limit, descending=self.descending, join=self.join)
         return merge_by_key(runs, self.after, limit, self.known if self.join else None)
 
-    def _bounded(self) -> SearchRequest | None:
-        """The search from the window before the position on; None if nothing can be left."""
-        if self.cursor is None or not self.by_time:
+    def _bounded(self) -> SearchRequest:
+        """The search from the window before the position on.
+
+        An item may stand beyond the end of the interval that it meets; if the position does, too, what
+        is left meets that end.
+        """
+        if self.after is None or not self.by_time:
             return self.request
         asked = self.request.datetime or Interval(None, None)
         if self.descending:
-            left = asked.within(None, self.cursor.time + WINDOW)
+            bound = self.after.time + WINDOW
+            left = asked.within(None, max(bound, bound if asked.start is None else asked.start))
         else:
-            left = asked.within(self.cursor.time - WINDOW, None)
-        if left.start is not None and left.end is not None and left.start > left.end:
-            return None
+            bound = self.after.time - WINDOW
+            left = asked.within(min(bound, bound if asked.end is None else asked.end), None)
         return replace(self.request, datetime=left)
 
     def _for(self, site: Site, request: SearchRequest) -> SearchRequest | None:
         asked = site.translation.request(request, self.held.get(site.member.id, []))
-        if asked is None:
-            return None
-        limit = min(request.limit + _MARGIN, MAX_LIMIT)
-        ties = [] if self.by_time else [SortField(name) for name in (site.member.product, "id") if name]
-        named = {field.name for field in asked.sortby}
-        ties = [field for field in ties if field.name not in named]
-        return replace(asked, limit=limit, sortby=(*asked.sortby, *ties))
+        return asked and replace(asked, limit=min(request.limit + _MARGIN, MAX_LIMIT))
 
     async def _find_copies(self, wanted: NeedCopies) -> None:
         """Ask the sites for all copies of some products that match the search."""
-        names = tuple(dict.fromkeys(product.name for product in wanted.products))
-        ids = replace(self.request, ids=names, limit=MAX_LIMIT, sortby=self.request.sortby)
         found: dict[Product, list[Copy]] = {product: [copy] for product, copy in wanted.products.items()}
-        askings = []
-        for asking in self.askings:
-            request = self._for(asking.site, ids) if asking.status.state not in ("error", "timeout") else None
-            askings.append(asking.again(request))
+        names = list(dict.fromkeys(product.name for product in found))
+        some = [tuple(names[start : start + _NAMES]) for start in range(0, len(names), _NAMES)]
 
-        async def read(asking: Asking) -> None:
-            while not asking.run.done:
-                await asking.grow()
-
-        await asyncio.gather(*(read(asking) for asking in askings))
-        for asking, again in zip(self.askings, askings, strict=True):
-            if again.status.state in ("error", "timeout", "partial"):
-                asking.status.failed(SiteError(again.status.reason or "it failed"), gave_some=True)
+        async def read(asking: Asking, ids: tuple[str, ...]) -> None:
+            request = replace(self.request, ids=ids, limit=MAX_LIMIT)
+            again = asking.again(self._for(asking.site, request))
+            while not again.run.done:
+                await again.grow()
+            asking.status.asked_again(again.status)
             for copy in again.run.copies:
                 if copy.rank.product in found:
                     found[copy.rank.product].append(copy)
+
+        answering = [asking for asking in self.askings if asking.status.state not in ("error", "timeout")]
+        await asyncio.gather(*(read(asking, ids) for asking in answering for ids in some))
         self.known |= found
 
     def _count(self, page: Page) -> None:
@@ -271,16 +264,17 @@ class _Search:
                 asking.status.returned = len(shown)
 
 
-def _rank_of(copy: Copy) -> Rank:
-    return copy.rank
-
-
-def _shown(copies: Sequence[Copy]) -> OpenItem:
+def _shown(copies: Sequence[Copy], request: SearchRequest) -> OpenItem:
     """The item of a product: the copy of the site first in the configuration is preferred."""
-    product = copies[0].rank.product
+    first = copies[0]
     ordered = sorted(copies, key=lambda copy: (copy.rank.site, copy.rank))
     held: list[Held] = [copy.item for copy in ordered]
-    return shown_item(product.name, product.collection, held)
+    name, collection = first.rank.product
+    values = dict(zip((field.name for field in request.sortby), first.values, strict=True))
+    known = {"id": values.get(PRODUCT, name), "datetime": text_of(first.time)}
+    place = {field: value for field, value in values.items() if field not in (PRODUCT, "collection")} | known
+    stands_for_itself = first is ordered[0] and place["id"] == name
+    return shown_item(name, collection, held, place=None if stands_for_itself else place)
 
 
 def _federation(statuses: list[Status]) -> dict[str, Any]:
@@ -314,12 +308,3 @@ def _refuse_if_missing(extra: Mapping[str, Any], what: str) -> None:
             f"{what} was not found, but {', '.join(missing)} did not answer and may hold it; ask again later",
             extra["federation"]["sites"],
         )
-
-
-def _matched(statuses: list[Status], page: Page, request: SearchRequest) -> int | None:
-    """How many match in all: exact where one site alone was asked, or where all fits on one page."""
-    if not page.more and request.token is None and not missing_names(statuses):
-        return len(page.products)
-    asked = [status for status in statuses if status.state != "skipped"]
-    alone = len(asked) == 1 and asked[0].state == "ok" and asked[0].rejected == 0 and request.token is None
-    return asked[0].matched if alone else None

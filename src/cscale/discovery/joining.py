@@ -3,18 +3,20 @@
 An item is the preferred copy's, with the others' assets beside.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from posixpath import basename
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
+from cscale.errors import BadInput
 from cscale.stac.items import GEOJSON, STAC_VERSION, STRUCTURAL, Collection, OpenItem, open_body, own_links
 from cscale.stac.times import instant
 
 ALTERNATE_ASSETS = "https://stac-extensions.github.io/alternate-assets/v1.2.0/schema.json"
+PLACE = "federation:place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +40,35 @@ class Held:
     raw: msgspec.Raw
 
 
-def shown_item(item_id: str, collection: str, copies: Sequence[Held]) -> OpenItem:
+def shown_item(
+    item_id: str, collection: str, copies: Sequence[Held], *, place: Mapping[str, Any] | None = None
+) -> OpenItem:
     """The item that stands for one product.
 
     Args:
         item_id: The product's name, or the preferred copy's id.
         collection: The id of the collection it is shown in.
         copies: The preferred copy first.
+        place: The properties by which it stands where it does, if they are another copy's: told under
+            `PLACE`, so that a hub that has this one as a member finds the order kept.
     """
-    preferred, *others = copies
-    item: dict[str, Any] = _top(preferred.raw)
-    links = [link for link in own_links(item) if link.get("rel") not in STRUCTURAL]
+    item: dict[str, Any] = _top(copies[0].raw)
+    nested = [_inner_places(copy) for copy in copies]
     item |= {"id": item_id, "collection": collection}
-    item["federation:sites"] = [place for copy in copies for place in _places(copy)]
-    item["links"] = [*links, *(_link_to(copy) for copy in copies)]
-    if others:
+    item["federation:sites"] = [
+        place for copy, inner in zip(copies, nested, strict=True) for place in inner or [_place(copy)]
+    ]
+    item["links"] = [*own_links(item), *(_link_to(copy) for copy in copies)]
+    if len(copies) > 1 or nested[0]:
         item["assets"] = _joined_assets(copies)
+    if place is not None:
+        item[PLACE] = place
+    if len(copies) > 1:
         item["stac_extensions"] = _extensions(item)
     return OpenItem(item_id, collection, open_body(item))
 
 
+Assets = dict[str, dict[str, Any]]
 _RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -66,17 +77,19 @@ def _top(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
     return _RAW.decode(raw)
 
 
-def _places(copy: Held) -> Iterator[dict[str, str]]:
-    """Where a copy lies; if its site is a hub, where that one says."""
-    inner = _top(copy.raw).get("federation:sites")
-    places = msgspec.json.decode(inner) if inner else None
-    if not isinstance(places, list) or not places:
-        yield {"site": copy.site, "collection": copy.collection, "id": copy.id}
-        return
-    for place in places:
-        if isinstance(place, dict):
-            inside = {name: str(place.get(name, "")) for name in ("site", "collection", "id")}
-            yield inside | {"site": f"{copy.site}/{inside['site']}"}
+def _place(copy: Held) -> dict[str, str]:
+    return {"site": copy.site, "collection": copy.collection, "id": copy.id}
+
+
+def _inner_places(copy: Held) -> list[dict[str, str]]:
+    """Where a copy lies inside its site, if that is a hub."""
+    places = msgspec.json.decode(_top(copy.raw).get("federation:sites", msgspec.Raw(b"[]")))
+    inner = [place for place in places if isinstance(place, dict)] if isinstance(places, list) else []
+    return [
+        {"site": f"{copy.site}/{place.get('site', '')}"}
+        | {name: str(place.get(name, "")) for name in ("collection", "id")}
+        for place in inner
+    ]
 
 
 def _link_to(copy: Held) -> dict[str, str]:
@@ -91,41 +104,59 @@ def _extensions(item: Mapping[str, Any]) -> list[Any]:
 
 def _joined_assets(copies: Sequence[Held]) -> dict[str, Any]:
     """The preferred copy's assets; the others' as alternates of these, or added where it has none."""
-    joined: dict[str, Any] = dict(_assets(copies[0]))
+    joined: dict[str, Any] = _assets(copies[0])
     for copy in copies[1:]:
-        by_band, by_file = _index(joined, _band), _index(joined, _file)
-        for key, asset in _assets(copy).items():
-            same = (
-                key if key in joined else by_band.get(_band(asset) or "") or by_file.get(_file(asset) or "")
-            )
-            if same is None:
-                joined[key] = asset | {"federation:site": copy.site}
+        assets = _assets(copy)
+        same = _matched(joined, assets)
+        for key, asset in assets.items():
+            if key in same:
+                _add_alternate(joined[same[key]], copy, asset)
             else:
-                _add_alternate(joined[same], copy, asset)
+                joined[key] = {"federation:site": copy.site} | asset
     return joined
 
 
-def _assets(copy: Held) -> dict[str, dict[str, Any]]:
-    assets = msgspec.json.decode(_top(copy.raw).get("assets", msgspec.Raw(b"{}")))
-    if not isinstance(assets, dict):
-        return {}
-    return {key: asset for key, asset in assets.items() if isinstance(asset, dict)}
+def _matched(joined: Assets, others: Assets) -> dict[str, str]:
+    """Which of the joined assets each of the others is, by key, else band, else file name."""
+    same = {key: key for key in others if key in joined}
+    for name in (_band, _file):
+        ours = _by_name(joined, name)
+        for label, key in _by_name(others, name).items():
+            if key not in same and label in ours and ours[label] not in same.values():
+                same[key] = ours[label]
+    return same
+
+
+def _assets(copy: Held) -> Assets:
+    """A copy's assets; those of a hub with its own members named as seen from here."""
+    assets: Assets = msgspec.json.decode(_top(copy.raw)["assets"])
+    is_hub = bool(_inner_places(copy))
+    for asset in assets.values():
+        member = asset.pop("federation:site", None)
+        if is_hub and isinstance(member, str):
+            asset["federation:site"] = f"{copy.site}/{member}"
+        if is_hub and isinstance(inner := asset.get("alternate"), dict):
+            asset["alternate"] = {f"{copy.site}/{name}": value for name, value in inner.items()}
+    return assets
 
 
 _ALTERNATE_MEMBERS = ("href", "title", "type", "file:size", "file:checksum", "auth:refs", "storage:refs")
 
 
 def _add_alternate(asset: dict[str, Any], copy: Held, other: Mapping[str, Any]) -> None:
-    held = asset.get("alternate")
-    alternates = dict(held) if isinstance(held, dict) else {}
-    alternates[copy.site] = {name: other[name] for name in _ALTERNATE_MEMBERS if name in other} | {
-        "alternate:name": copy.site_name
-    }
-    asset["alternate"] = alternates
+    own, inner = (
+        (each if isinstance(each, dict) else {}) for each in (asset.get("alternate"), other.get("alternate"))
+    )
+    name = copy.site if copy.site not in own else f"{copy.site}:{copy.id}"  # a site may hold a product twice
+    shown = {member: other[member] for member in _ALTERNATE_MEMBERS if member in other}
+    asset["alternate"] = inner | own | {name: shown | {"alternate:name": copy.site_name}}
 
 
-def _index(assets: Mapping[str, Mapping[str, Any]], name: Any) -> dict[str, str]:
-    return {name(asset): key for key, asset in assets.items() if name(asset)}
+def _by_name(assets: Assets, name: Callable[[Mapping[str, Any]], str | None]) -> dict[str, str]:
+    """The keys of the assets that are the only one of their name."""
+    names = {key: name(asset) for key, asset in assets.items()}
+    often = Counter(names.values())
+    return {each: key for key, each in names.items() if each is not None and often[each] == 1}
 
 
 def _band(asset: Mapping[str, Any]) -> str | None:
@@ -141,7 +172,8 @@ def _band(asset: Mapping[str, Any]) -> str | None:
 def _file(asset: Mapping[str, Any]) -> str | None:
     """The name of an asset's file."""
     href = asset.get("href")
-    return basename(urlsplit(href).path) or None if isinstance(href, str) else None
+    path = href.partition("#")[0].partition("?")[0] if isinstance(href, str) else ""
+    return basename(path) or None
 
 
 Answered = tuple[str, str, Mapping[str, Any], str]
@@ -164,7 +196,7 @@ def merged(name: str, members: Sequence[Answered]) -> Collection:
         members: At least one, in order of configuration.
     """
     bodies = [collection for _, _, collection, _ in members]
-    licences = {str(body.get("license", "other")) for body in bodies}
+    licences = {str(body.get("license", "proprietary")) for body in bodies}
     result: Collection = {
         "type": "Collection",
         "stac_version": STAC_VERSION,
@@ -194,7 +226,7 @@ def _link(site_name: str, url: str) -> dict[str, str]:
 
 def _kept_links(collection: Mapping[str, Any]) -> list[dict[str, Any]]:
     dropped = STRUCTURAL | {"http://www.opengis.net/def/rel/ogc/1.0/queryables"}
-    return [link for link in own_links(collection) if link.get("rel") not in dropped]
+    return [link for link in own_links(collection) if str(link.get("rel")) not in dropped]
 
 
 def _first_text(bodies: Iterable[Mapping[str, Any]], member: str) -> str | None:
@@ -221,7 +253,7 @@ def _united_box(bodies: Iterable[Mapping[str, Any]]) -> list[float]:
     flat = []
     for body in bodies:
         for box in _extent(body, "spatial", "bbox"):
-            if len(box) in (4, 6) and all(isinstance(number, int | float) for number in box):
+            if len(box) in (4, 6) and all(type(number) in (int, float) for number in box):
                 half = len(box) // 2
                 flat.append((box[0], box[1], box[half], box[half + 1]))
     if not flat or any(west > east for west, _, east, _ in flat):
@@ -236,7 +268,7 @@ def _united_interval(bodies: Iterable[Mapping[str, Any]]) -> list[str | None]:
     try:
         starts = [(instant(interval[0]), interval[0]) for interval in intervals if interval[0] is not None]
         ends = [(instant(interval[1]), interval[1]) for interval in intervals if interval[1] is not None]
-    except (ValueError, IndexError):
+    except (BadInput, IndexError):
         return [None, None]
     start = min(starts)[1] if len(starts) == len(intervals) and starts else None
     end = max(ends)[1] if len(ends) == len(intervals) and ends else None

@@ -5,8 +5,11 @@ Pure: no clock, no network. The caller holds one `Run` a site and calls `merge_b
 needed, never a guess.
 
 The order is that of the sort values, then product, then collection, then site. A *product* is what
-copies share: one key in one collection, at times that are at most `WINDOW` apart from copy to copy.
+copies share: one name in one collection, at times that are at most `WINDOW` apart from copy to copy.
 It stands where its first copy stands.
+
+Nothing is taken for granted of how a site orders copies with equal keys: a place is certain once all
+that is known of each site goes beyond its key.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,17 +36,21 @@ class Product(NamedTuple):
 
 
 class Rank(NamedTuple):
-    """Where a copy stands in the total order; comparable.
+    """Where a copy stands in the total order; comparable, and of this copy alone.
 
     Attributes:
         key: Of its sort values.
         product: Which product it is of.
         site: The site's place in the configuration.
+        id: Its id at the site, which may hold a product twice.
+        time: Its place in time, microseconds since 1970.
     """
 
     key: OrderKey
     product: Product
     site: int
+    id: str
+    time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +60,17 @@ class Copy:
     Attributes:
         rank: Where it stands.
         values: Its sort values.
-        time: Its place in time, microseconds since 1970.
-        id: Its id at the site.
         item: The item itself; the merge does not look inside.
     """
 
     rank: Rank
     values: tuple[Value, ...]
-    time: int
-    id: str
     item: Any = field(compare=False, repr=False)
+
+    @property
+    def time(self) -> int:
+        """Its place in time, microseconds since 1970."""
+        return self.rank.time
 
 
 @dataclass(slots=True)
@@ -73,13 +81,11 @@ class Run:
         site: The site's name, for messages.
         copies: In the order of their keys.
         done: Whether the site has no more, or will not answer any more.
-        ties_sorted: Whether copies with equal keys came in order of their product, too.
     """
 
     site: str
     copies: list[Copy] = field(default_factory=list)
     done: bool = False
-    ties_sorted: bool = True
 
     def extend(self, copies: Iterable[Copy]) -> None:
         """Take one more page.
@@ -88,11 +94,10 @@ class Run:
             UnsortedPage: If it breaks the order; names the site and the two items.
         """
         for copy in copies:
-            last = self.copies[-1] if self.copies else None
-            if last is not None and copy.rank.key < last.rank.key:
-                raise UnsortedPage(f"{self.site} sent {copy.id} after {last.id}, against the order asked for")
-            if last is not None and copy.rank < last.rank:
-                self.ties_sorted = False
+            last = self.copies[-1].rank if self.copies else copy.rank
+            if copy.rank.key < last.key:
+                sent = f"{copy.rank.id} after {last.id}"
+                raise UnsortedPage(f"{self.site} sent {sent}, against the order asked for")
             self.copies.append(copy)
 
 
@@ -107,11 +112,6 @@ class Page:
 
     products: Sequence[Sequence[Copy]]
     more: bool
-
-    @property
-    def last(self) -> Rank | None:
-        """Where the page ends."""
-        return self.products[-1][0].rank if self.products else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,24 +153,25 @@ def merge_by_time(
         The page, or the runs that do not reach far enough.
     """
     sign = -1 if descending else 1
+    unfinished = [i for i, run in enumerate(runs) if not run.done]
     frontier = min(
-        (_reach(run, sign) for run in runs if not run.done), default=float("inf")
-    )  # all copies before it are known
+        (_reach(runs[i], sign) for i in unfinished), default=float("inf")
+    )  # all before it is known
     reach = WINDOW if join else 0
     shown: list[Sequence[Copy]] = []
-    more = any(not run.done for run in runs)
+    more = bool(unfinished)
     for cluster in _clusters(runs, sign, join=join):
-        if after is not None and cluster.copies[0].rank <= after:
+        if _is_passed(cluster.copies[0], after, join=join):
             continue
         if len(shown) == limit:
             more = True
             break
         needed = cluster.last_place + reach
         if frontier <= needed:
-            return NeedRuns([i for i, run in enumerate(runs) if not run.done and _reach(run, sign) <= needed])
+            return NeedRuns([i for i in unfinished if _reach(runs[i], sign) <= needed])
         shown.append(cluster.copies)
-    if len(shown) < limit and frontier != float("inf"):
-        return NeedRuns([i for i, run in enumerate(runs) if not run.done and _reach(run, sign) <= frontier])
+    if len(shown) < limit and unfinished:
+        return NeedRuns([i for i in unfinished if _reach(runs[i], sign) <= frontier])
     return Page(shown, more)
 
 
@@ -186,7 +187,7 @@ def _clusters(runs: Sequence[Run], sign: int, *, join: bool) -> Iterator[_Cluste
     """
     clusters: list[_Cluster] = []
     latest: dict[Product, _Cluster] = {}
-    for copy in sorted((copy for run in runs for copy in run.copies), key=lambda copy: copy.rank):
+    for copy in sorted((copy for run in runs for copy in run.copies), key=_rank):
         place = sign * copy.time
         cluster = latest.get(copy.rank.product) if join else None
         if cluster is not None and place - cluster.last_place <= WINDOW:
@@ -216,43 +217,65 @@ def merge_by_key(
     Returns:
         The page, or the runs that do not reach far enough, or the products to ask about.
     """
+    join = known is not None
     shown: list[Sequence[Copy]] = []
     unknown: dict[Product, Copy] = {}
-    needed: NeedRuns | None = None
-    more = any(not run.done for run in runs)
-    for copy in sorted((copy for run in runs for copy in run.copies), key=lambda copy: copy.rank):
-        if after is not None and copy.rank <= after:
+    unfinished = [i for i, run in enumerate(runs) if not run.done]
+    more = bool(unfinished)
+    at_hand = sorted((copy for run in runs for copy in run.copies), key=_rank)
+    seen = {copy.rank for copy in at_hand}
+    for copy in at_hand:
+        if _is_passed(copy, after, join=join):
             continue
+        copies = [
+            each
+            for each in _of_product(copy, known)
+            if each.rank >= copy.rank or each.rank in seen or _is_passed(each, after, join=join)
+        ]  # not one that its site told of, and then has not brought
+        if copies and copies[0].rank < copy.rank:
+            continue  # it stands where its first copy stands
         if len(shown) + len(unknown) >= limit:
             more = True
             break
-        if short := [i for i, run in enumerate(runs) if not _covers(run, copy.rank)]:
-            needed = NeedRuns(short)
-            break
-        product = copy.rank.product
-        if known is None:
-            shown.append([copy])
-        elif product not in known:
-            unknown.setdefault(product, copy)
+        if short := [i for i in unfinished if not _covers(runs[i], copy.rank)]:
+            return NeedRuns(short)
+        if copies:
+            shown.append(copies)
         else:
-            copies = linked(copy, known[product])
-            if copies[0].rank == copy.rank:
-                shown.append(copies)
+            unknown.setdefault(copy.rank.product, copy)
     if unknown:
         return NeedCopies(unknown)
-    if needed is None and len(shown) < limit and more:
-        needed = NeedRuns([i for i, run in enumerate(runs) if not run.done])
-    return needed or Page(shown, more)
+    if len(shown) < limit and unfinished:
+        return NeedRuns(unfinished)
+    return Page(shown, more)
+
+
+def _rank(copy: Copy) -> Rank:
+    return copy.rank
+
+
+def _is_passed(copy: Copy, after: Rank | None, *, join: bool) -> bool:
+    """Whether a copy stands before the end of the last page, or is of the product that stands there.
+
+    The latter also if the site of that product's first copy is silent by now.
+    """
+    if after is None:
+        return False
+    is_same = copy.rank.product == after.product and abs(copy.time - after.time) <= WINDOW
+    return copy.rank <= after or (join and is_same)
 
 
 def _covers(run: Run, rank: Rank) -> bool:
-    """Whether all that stands up to a place is known of a run."""
-    if run.done:
-        return True
-    if not run.copies:
-        return False
-    last = run.copies[-1].rank
-    return rank <= last if run.ties_sorted else rank.key < last.key
+    """Whether all that stands up to a place is known of a run that has more."""
+    return bool(run.copies) and rank.key < run.copies[-1].rank.key
+
+
+def _of_product(copy: Copy, known: Mapping[Product, Sequence[Copy]] | None) -> Sequence[Copy]:
+    """The copies that stand as one with `copy`; empty if they are not known yet."""
+    if known is None:
+        return [copy]
+    product = copy.rank.product
+    return linked(copy, known[product]) if product in known else []
 
 
 def linked(copy: Copy, others: Iterable[Copy]) -> list[Copy]:
@@ -262,7 +285,7 @@ def linked(copy: Copy, others: Iterable[Copy]) -> list[Copy]:
         copy: One copy.
         others: All copies of that name and collection, of whatever time.
     """
-    held = {(each.rank.site, each.id): each for each in others} | {(copy.rank.site, copy.id): copy}
+    held = {each.rank: each for each in (*others, copy)}
     by_time = sorted(held.values(), key=lambda each: each.time)
     groups: list[list[Copy]] = []
     for each in by_time:
@@ -271,4 +294,4 @@ def linked(copy: Copy, others: Iterable[Copy]) -> list[Copy]:
         else:
             groups.append([each])
     own = next(group for group in groups if any(each is copy for each in group))
-    return sorted(own, key=lambda each: each.rank)
+    return sorted(own, key=_rank)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 import msgspec
 
@@ -101,15 +101,19 @@ class StacApi:
             if not isinstance(token, str):
                 raise SiteError("its link to the next page has no token")
             return f"t:{token}"
-        href = link.get("href")
-        tokens = parse_qs(urlsplit(href).query).get("token") if isinstance(href, str) else None
-        return f"t:{tokens[0]}" if tokens else f"l:{self._same_origin(href)}"
+        href = self._same_origin(link.get("href"))
+        tokens = parse_qs(urlsplit(href).query).get("token")
+        return f"t:{tokens[0]}" if tokens else f"l:{href}"
 
     def _same_origin(self, href: object) -> str:
         """An address that a site's answer leads to: at the site, or refused."""
-        if isinstance(href, str) and urlsplit(href)[:2] == urlsplit(self._root)[:2]:
-            return href
-        raise SiteError(f"its answer leads away from it, to {str(href)[:100]}")
+        try:
+            address = urljoin(f"{self._root}/search", href) if isinstance(href, str) else ""
+            if urlsplit(address)[:2] == urlsplit(self._root)[:2]:
+                return address
+        except ValueError:  # no address at all
+            pass
+        raise SiteError(f"its answer leads away from it, to {_line(str(href))[:100]!r}")
 
 
 class _Schema(msgspec.Struct):
@@ -130,8 +134,11 @@ def _decoded(answer: Answer, decoder: msgspec.json.Decoder[Any]) -> Any:
 
 def _excerpt(body: bytes) -> str:
     """The start of an answer as one printable line."""
-    text = body[:300].decode(errors="replace")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:160]
+    return _line(body[:300].decode(errors="replace"))[:160]
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _link(links: Any, relation: str) -> dict[str, Any] | None:

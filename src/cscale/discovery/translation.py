@@ -11,6 +11,23 @@ from cscale.stac.search import SearchRequest, SortField
 
 BAR = "|"
 """Between a site's id and one of its collections: `alpha|S2_L2A` is that site's alone."""
+PRODUCT = "|product"
+"""In an order, a product's name: at a site the property that holds it, absent ones last, else the id."""
+
+
+def total_order(request: SearchRequest) -> SearchRequest:
+    """The request with an order that each site can keep to the last tie, as pages are cut in it.
+
+    `id` becomes the product's name, then the id. An order by time needs no more than that: its ties
+    are read whole.
+    """
+    order = request.sortby
+    if order[0].name != "datetime" and "id" not in {field.name for field in order}:
+        order = (*order, SortField("id"))
+    named = (
+        (SortField(PRODUCT, field.descending), field) if field.name == "id" else (field,) for field in order
+    )
+    return replace(request, sortby=tuple(field for fields in named for field in fields))
 
 
 @dataclass(frozen=True)
@@ -54,6 +71,15 @@ class Translation:
         clashes = native in self.member.collections or BAR in native
         return self.prefixed(native) if clashes else native
 
+    def product(self, natives: Mapping[str, str] | None) -> str | None:
+        """The property that names the products of what is asked for; None where their ids do.
+
+        Args:
+            natives: What `collections` says of what is asked for.
+        """
+        only_own = natives is not None and all(BAR in name for name in natives.values())
+        return None if only_own else self.member.product
+
     def prefixed(self, native: str) -> str:
         """The id under which a collection is this site's alone."""
         return f"{self.member.id}{BAR}{native}"
@@ -70,9 +96,9 @@ class Translation:
             return None
         expression = request.filter
         ids = request.ids
-        if ids is not None and self.member.product is not None:
-            named = {"op": "in", "args": [{"property": "id"}, list(ids)]}
-            expression = named if expression is None else {"op": "and", "args": [expression, named]}
+        if ids is not None and self.product(natives) is not None:
+            named = _op("in", {"property": "id"}, list(ids))
+            expression = named if expression is None else _op("and", expression, named)
             ids = None
         if expression is not None:
             expression = self._filter(expression, natives, list(held))
@@ -81,32 +107,59 @@ class Translation:
             collections=None if natives is None else tuple(natives),
             ids=ids,
             filter=expression,
-            sortby=tuple(field for each in request.sortby for field in self._sort_field(each)),
+            sortby=self._order(request.sortby, natives),
             token=None,
         )
 
-    def _sort_field(self, field: SortField) -> list[SortField]:
-        if field.name == "collection" and self.member.collections:
-            raise BadRequest(
-                f"sortby: sites name their collections differently ({self.member.id} does), so they cannot "
-                "sort by collection; ask for one collection after the other"
-            )
-        if field.name == "id" and self.member.product is not None:
-            return [SortField(self.member.product, field.descending), field]
-        return [field]
+    def _order(
+        self, order: tuple[SortField, ...], natives: Mapping[str, str] | None
+    ) -> tuple[SortField, ...]:
+        fields: dict[str, SortField] = {}
+        for field in order:
+            if field.name == "collection" and not self._keeps_order(natives):
+                raise BadRequest(
+                    f"sortby: sites name their collections differently ({self.member.id} does), so they "
+                    "cannot sort by collection; ask for one collection after the other"
+                )
+            name = self.product(natives) if field.name == PRODUCT else field.name
+            if name is not None:
+                fields.setdefault(name, SortField(name, field.descending))
+        return tuple(fields.values())
+
+    def _keeps_order(self, natives: Mapping[str, str] | None) -> bool:
+        """Whether the site's collections stand in the order of the ids they are shown under."""
+        if natives is None:
+            return not self.member.collections
+        return sorted(natives) == sorted(natives, key=lambda native: natives[native])
 
     def _filter(self, node: Expression, natives: Mapping[str, str] | None, held: list[str]) -> Expression:
-        if node["op"] in ("and", "or", "not"):
+        if str(node["op"]).lower() in ("and", "or", "not"):
             args = [self._filter(each, natives, held) if _is_node(each) else each for each in node["args"]]
-            return {"op": node["op"], "args": args}
+            return _op(node["op"], *args)
         names = set(_properties(node))
         if names == {"collection"}:
             return self._on_collections(node, natives, held)
         if "collection" in names:
             raise BadRequest("filter: compare collection with names, not with other properties")
-        if "id" in names and self.member.product is not None:
-            return _by_product(node, self.member.product)
+        product = self.product(natives)
+        if "id" in names and product is not None:
+            own = self._own(natives)
+            named = _by_product(node, product)
+            return _op("or", _op("and", own, node), _op("and", _op("not", own), named)) if own else named
         return node
+
+    def _own(self, natives: Mapping[str, str] | None) -> Expression | None:
+        """The condition for the collections in which ids are the site's own; None if there are none."""
+        if natives is None:
+            renamed = list(self.member.collections.values())
+            taken = list(self.member.collections)  # by others of its collections
+            barred = _op("like", _COLLECTION, f"%{BAR}%")
+            if not renamed:
+                return barred
+            kept = _op("not", _op("in", _COLLECTION, renamed))
+            return _op("and", kept, _op("or", _op("in", _COLLECTION, taken), barred))
+        own = [native for native, name in natives.items() if BAR in name]
+        return _op("in", _COLLECTION, own) if own else None
 
     def _on_collections(
         self, node: Expression, natives: Mapping[str, str] | None, held: list[str]
@@ -114,9 +167,28 @@ class Translation:
         """What a condition on collections means here: the list of those for which it holds."""
         accepts = compile_filter(node)
         shown = {native: self.shown(native) for native in held} if natives is None else natives
-        fitting = [native for native, name in shown.items() if accepts({"collection": name})]
-        unlikely = "|none"  # no collection has this id, and an empty list is no CQL2
-        return {"op": "in", "args": [{"property": "collection"}, fitting or [unlikely]]}
+        truths = {native: accepts({"collection": name}) for native, name in shown.items()}
+        holds = _any_of(native for native, truth in truths.items() if truth)
+        untold = [native for native, truth in truths.items() if truth is None]
+        # what cannot be told stays so, also under `not`
+        return _op("or", holds, _op("and", _any_of(untold), _UNTOLD)) if untold else holds
+
+
+_COLLECTION = {"property": "collection"}
+_NOTHING = f"{BAR}none"
+"""What no collection and no property is called."""
+
+
+def _op(op: str, *args: Any) -> Expression:
+    return {"op": op, "args": list(args)}
+
+
+_UNTOLD = _op("=", {"property": _NOTHING}, 1)
+
+
+def _any_of(natives: Iterable[str]) -> Expression:
+    """The condition that an item is in one of some collections; an empty list is no CQL2."""
+    return _op("in", _COLLECTION, list(natives) or [_NOTHING])
 
 
 def speaks_of_collections(expression: Expression | None) -> bool:
@@ -126,15 +198,9 @@ def speaks_of_collections(expression: Expression | None) -> bool:
 
 def _by_product(node: Expression, product: str) -> Expression:
     """A condition on the id, where an item is named by a product property if it has one."""
-    absent = {"op": "isNull", "args": [{"property": product}]}
+    absent = _op("isNull", {"property": product})
     renamed = _rename(node, "id", product)
-    return {
-        "op": "or",
-        "args": [
-            {"op": "and", "args": [{"op": "not", "args": [absent]}, renamed]},
-            {"op": "and", "args": [absent, node]},
-        ],
-    }
+    return _op("or", _op("and", _op("not", absent), renamed), _op("and", absent, node))
 
 
 def _rename(node: Any, old: str, new: str) -> Any:

@@ -1,11 +1,14 @@
 """Asking other sites over HTTP: one pool of connections a service, answers bounded in size."""
 
+import os
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from cscale.errors import SiteError, SiteTimeout
 from cscale.net.via import outgoing
@@ -40,7 +43,6 @@ class HttpPool:
         url: str,
         *,
         json_body: Any = None,
-        parameters: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request and read its answer. Redirects are not followed: they may lead anywhere.
@@ -57,7 +59,7 @@ class HttpPool:
             sent["content-type"] = "application/json"
         try:
             async with session.request(
-                method, url, data=body, params=parameters, headers=sent, allow_redirects=False
+                method, _address(url), data=body, headers=sent, allow_redirects=False
             ) as response:
                 return Answer(response.status, await _read(response))
         except TimeoutError as error:
@@ -74,7 +76,7 @@ class HttpPool:
         """
         try:
             async with self._open().get(
-                url, headers={"accept-encoding": "identity"}, max_redirects=5
+                _address(url), headers={"accept-encoding": "identity"}, max_redirects=5
             ) as response:
                 if response.status != 200:
                     raise SiteError(f"{url}: answered {response.status}")
@@ -100,6 +102,11 @@ class HttpPool:
         return self._session
 
 
+def _address(url: str) -> URL:
+    """An address as it is written, also where quoting could be less: what is signed must stay as it is."""
+    return URL(url, encoded=re.fullmatch("[!-~]+", url) is not None)
+
+
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     chunks, size = [], 0
     async for chunk in response.content.iter_chunked(_CHUNK):
@@ -113,7 +120,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _said(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection: {error.os_error.strerror or error.os_error}"
+        number = error.os_error.errno or 0  # its own text tells addresses
+        return f"no connection: {os.strerror(number) if number > 0 else error.os_error.strerror}"
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
         return "it closed the connection without an answer"
     if isinstance(error, aiohttp.ClientPayloadError):

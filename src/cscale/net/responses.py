@@ -27,6 +27,7 @@ STATUS: dict[type[errors.CscaleError], int] = {
 
 _COMPRESS_FROM = 1024
 _THREAD_FROM = 128 * 1024
+_LONGEST_DESCRIPTION = 1000  # an error repeats what was sent, and that may be long
 
 
 def status_of(error: errors.CscaleError) -> int:
@@ -38,7 +39,9 @@ async def error_response(request: Request, error: Exception) -> Response:
     """The JSON a caller gets for an error: a code and a sentence to act on."""
     if not isinstance(error, errors.CscaleError):
         raise error
-    body: dict[str, Any] = {"code": type(error).__name__, "description": str(error)}
+    said = str(error)
+    said = said if len(said) <= _LONGEST_DESCRIPTION else f"{said[:_LONGEST_DESCRIPTION]} ..."
+    body: dict[str, Any] = {"code": type(error).__name__, "description": said}
     headers = {}
     if isinstance(error, errors.SitesMissing) and error.sites:
         body["federation"] = {"sites": error.sites}
@@ -73,7 +76,7 @@ async def reply(
     coding = _coding(request.headers.get("accept-encoding", "")) if len(body) >= _COMPRESS_FROM else ""
     etag = f'"{xxhash.xxh3_64_hexdigest(body)}{"-" if coding else ""}{coding}"'
     out = {"etag": etag, "vary": "accept, accept-encoding", **(headers or {})}
-    if _matches(request.headers.get("if-none-match"), etag):
+    if request.method in ("GET", "HEAD") and _matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=out)
     if coding:
         out["content-encoding"] = coding

@@ -57,7 +57,7 @@ def _names(scope: Scope) -> list[str]:
 
 
 async def _refuse(scope: Scope, receive: Any, send: Any, names: list[str]) -> None:
-    from cscale.net.responses import refuse  # noqa: PLC0415  # the client, which only sends, has no web framework
+    from cscale.net.responses import refuse  # the client, which only sends, has no web framework
 
     said = f"this request has already passed {', '.join(names)}: a hub is among its own members"
     await refuse(scope, receive, send, LoopDetected(said))

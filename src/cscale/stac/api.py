@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from cscale.errors import BadRequest, SitesMissing
+from cscale.errors import BadRequest, NotFound, SitesMissing
 from cscale.identity.api import caller_of
 from cscale.net.responses import reply
 from cscale.stac import openapi
@@ -101,8 +101,8 @@ def routes(source: ItemSource, service: Service, at: str) -> list[BaseRoute]:
         (f"{collection}/items", api.items),
         (f"{collection}/items/{{item_id:path}}", api.item),
     ]
-    post = Route(f"{at}/search", api.search_by_body, methods=["POST"])
-    return [post, *(Route(f"{at}{path}", endpoint, methods=["GET"]) for path, endpoint in by_path)]
+    methods = {"/search": ["GET", "POST"]}
+    return [Route(f"{at}{path}", endpoint, methods=methods.get(path, ["GET"])) for path, endpoint in by_path]
 
 
 class _StacApi:
@@ -170,52 +170,51 @@ class _StacApi:
     async def items(self, request: Request) -> Response:
         collection_id = request.path_params["collection_id"]
         search = from_query(request.query_params.multi_items())
-        if search.collections is not None:
-            raise BadRequest("collections: not here, this address is that of one collection; use /search")
+        if search.collections not in (None, (collection_id,)):  # clients may say it again
+            raise BadRequest(f"collections: here it can only be {collection_id!r}; use /search for others")
         search = replace(search, collections=(collection_id,))
         path = f"/collections/{quote(collection_id, safe='')}/items"
         page = await self._source.search(caller_of(request), search)
         if not page.items:
             await self._source.collection(caller_of(request), collection_id)  # 404 if it does not exist
-        return await self._page(request, page, search.fields, self._next_by_query(request, path, page))
+        return await self._page(request, page, search.fields, self._links_by_query(request, path, page))
 
     async def item(self, request: Request) -> Response:
         collection_id, item_id = request.path_params["collection_id"], request.path_params["item_id"]
+        if not item_id:
+            raise NotFound("an item's address ends with its id; this one ends before it")
         found = await self._source.item(caller_of(request), collection_id, item_id)
         return await reply(request, self._closed(found), GEOJSON)
 
     async def search(self, request: Request) -> Response:
+        if request.method == "POST":
+            return await self._search_by_body(request)
         search = from_query(request.query_params.multi_items())
         page = await self._source.search(caller_of(request), search)
-        return await self._page(request, page, search.fields, self._next_by_query(request, "/search", page))
+        return await self._page(request, page, search.fields, self._links_by_query(request, "/search", page))
 
-    async def search_by_body(self, request: Request) -> Response:
+    async def _search_by_body(self, request: Request) -> Response:
+        if request.query_params:
+            names = ", ".join(request.query_params)
+            raise BadRequest(f"{names}: in the address of a POST; put it into the body")
         body = await _json_body(request)
         search = from_json(body)
         page = await self._source.search(caller_of(request), search)
-        following: list[Link] = []
+        links: list[Link] = []
         if page.token is not None:
-            href = f"{self._url}/search"
-            following.append(
-                {
-                    "rel": "next",
-                    "href": href,
-                    "type": GEOJSON,
-                    "method": "POST",
-                    "body": {**body, "token": page.token},
-                }
-            )
-        return await self._page(request, page, search.fields, following)
+            following = {**body, "token": page.token}
+            links.append({**self._link("next", "/search", GEOJSON), "method": "POST", "body": following})
+        return await self._page(request, page, search.fields, links)
 
     async def _page(
-        self, request: Request, page: ItemPage, fields: Fields, following: Sequence[Link]
+        self, request: Request, page: ItemPage, fields: Fields, links: Iterable[Link]
     ) -> Response:
         """The ItemCollection, put together from bytes."""
         items = [self._closed(item) for item in page.items]
         if fields != _ALL_FIELDS:
             items = [picked(item, fields) for item in items]
         rest: dict[str, Any] = {
-            "links": [self._link("root", "/"), *following],
+            "links": [self._link("root", "/"), *links],
             "numberReturned": len(items),
         }
         if page.matched is not None:
@@ -224,12 +223,14 @@ class _StacApi:
         body = b"".join((b'{"type":"FeatureCollection","features":[', b",".join(items), b"],", tail[1:]))
         return await reply(request, body, GEOJSON)
 
-    def _next_by_query(self, request: Request, path: str, page: ItemPage) -> list[Link]:
-        if page.token is None:
-            return []
-        asked = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
-        query = urlencode([*asked, ("token", page.token)])
-        return [{"rel": "next", "href": f"{self._url}{path}?{query}", "type": GEOJSON, "method": "GET"}]
+    def _links_by_query(self, request: Request, path: str, page: ItemPage) -> Iterable[Link]:
+        """To this page, and to the next."""
+        asked = request.query_params.multi_items()
+        yield self._link("self", f"{path}?{urlencode(asked)}" if asked else path, GEOJSON)
+        if page.token is not None:
+            rest = [(name, value) for name, value in asked if name != "token"]
+            query = urlencode([*rest, ("token", page.token)])
+            yield {**self._link("next", f"{path}?{query}", GEOJSON), "method": "GET"}
 
     def _closed(self, item: OpenItem) -> bytes:
         """An item with the links that say where it stands."""
@@ -284,7 +285,10 @@ _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def picked(item: bytes, fields: Fields) -> bytes:
-    """The members of an item that `fields` asks for, and always its type, id and collection."""
+    """The members of an item that `fields` asks for: the longer path wins.
+
+    Its type, id and collection need not be asked for.
+    """
     return msgspec.json.encode(_picked(item, fields.include, fields.exclude, _ALWAYS_SHOWN))
 
 
@@ -293,11 +297,9 @@ def _picked(
 ) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in _MEMBERS.decode(item).items():
-        if name in exclude:
-            continue
         inner, outer = _below(include, name), _below(exclude, name)
-        is_object = bytes(value[:1]) == b"{"
-        if not include or name in include or name in always:
+        is_object = bytes(memoryview(value)[:1]) == b"{"
+        if name not in exclude and (not include or name in include or name in always):
             kept[name] = _picked(value, frozenset(), outer, frozenset()) if outer and is_object else value
         elif inner and is_object:
             kept[name] = _picked(value, inner, outer, frozenset())

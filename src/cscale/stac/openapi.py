@@ -41,6 +41,7 @@ _OPERATIONS: list[tuple[str, str, str, list[str]]] = [
     ("/", "landingPage", "What this is, and where everything is", []),
     ("/conformance", "conformance", "Which standards are met", []),
     ("/api", "openapi", "This description", []),
+    ("/api.html", "documentation", "The same for people", []),
     ("/queryables", "queryables", "What filters may speak of", []),
     ("/search", "search", "Items that match", list(PARAMETERS)),
     ("/collections", "collections", "All collections", []),
