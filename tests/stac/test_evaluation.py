@@ -121,9 +121,7 @@ def test_a_box_and_the_same_as_a_geometry_match_what_lies_in_it(
         ({"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [11, 20]}]}, True),
     ],
 )
-def test_every_geometry_of_geojson_is_intersected_exactly(
-    geometry: dict[str, Any], met: bool
-) -> None:
+def test_every_geometry_of_geojson_is_intersected_exactly(geometry: dict[str, Any], met: bool) -> None:
     diamond = {"type": "Polygon", "coordinates": [[[10, 16], [14, 20], [10, 24], [6, 20], [10, 16]]]}
     with_hole = {
         "type": "Polygon",
