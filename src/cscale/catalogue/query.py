@@ -166,15 +166,14 @@ class Search:
             return query.way
         in_box = self._collection.in_box(query.parts) if query.parts else self._collection.items
         in_time = self._collection.in_time(request.datetime)
-        costs: dict[Way, float] = {"time": min(in_time, self._until_full(in_box)) * _ROW_BY_TIME}
-        if not query.by_time:
-            costs["time"] = in_time * _ROW_BY_TIME
+        accepted = 1.0 if request.filter is None else _LET_THROUGH
+        until_full = self._until_full(in_box * accepted) if query.by_time else in_time
+        costs: dict[Way, float] = {"time": min(in_time, until_full) * _ROW_BY_TIME}
         if query.parts:  # where no place is asked for, items that have none belong to the answer
             costs["box"] = in_box * _ROW_BY_BOX
         if query.by_column and query.way is None and self._sorts_by_index(query.by_column):
             both = in_box * in_time / max(self._collection.items, 1)
-            share = both if request.filter is None else both * _LET_THROUGH
-            costs["column"] = self._until_full(share) * _ROW_BY_COLUMN
+            costs["column"] = self._until_full(both * accepted) * _ROW_BY_COLUMN
         return min(costs, key=lambda way: costs[way])
 
     def _until_full(self, matching: float) -> float:
