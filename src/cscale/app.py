@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from pydantic import Field, ValidationInfo, field_validator
@@ -198,7 +199,7 @@ def _app(
                 allow_headers=["*"],
                 expose_headers=["ETag", "Link", "Content-Range", "Accept-Ranges", "Content-Length"],
             ),
-            Middleware(Via, name=f"cscale-{about.id}"),
+            Middleware(Via, name=quote(about.url.partition("://")[2], safe=":")),
         ],
         exception_handlers=_HANDLERS,
         lifespan=lifespan,

@@ -1,5 +1,6 @@
 """One member asked through the hub: what it may send, and what its answer counts for."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -67,6 +68,21 @@ async def test_an_item_that_is_not_valid_is_left_out_and_counted(bad: Any) -> No
     assert [item.id for item in page.items] == ["good"]
     assert (status["state"], status["returned"], status["rejected"]) == ("ok", 1, 1)
     assert page.extra["federation:missing"] == []
+
+
+HOSTILE = [b"1e400", b'[{"rel":"x","n":1e400}]', b'{"red":{"href":"a","n":1e400}}', b"[" * 900 + b"]" * 900]
+
+
+@pytest.mark.parametrize("member_name", ["links", "assets", "federation:sites", "stac_extensions", "strange"])
+@pytest.mark.parametrize("value", HOSTILE)
+async def test_an_item_made_to_break_its_reader_harms_no_other(member_name: str, value: bytes) -> None:
+    whole = json.dumps(GOOD | {"id": "bad", member_name: "HERE"}).encode().replace(b'"HERE"', value)
+    body = b'{"features":[' + json.dumps(GOOD).encode() + b"," + whole + b"," + whole + b"]}"
+    async with hub(lambda _: answer(body), product="platform") as one:
+        for duplicates in ("join", "keep"):
+            page = await one.search(ANONYMOUS, from_json({"duplicates": duplicates}))
+            assert "good" in [item.id for item in page.items]
+            assert all(read_body(item.body) for item in page.items if item.id == "good")
 
 
 async def test_an_item_of_a_collection_that_was_not_asked_for_is_left_out() -> None:

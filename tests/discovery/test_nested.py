@@ -137,5 +137,18 @@ def test_hubs_that_are_members_of_each_other_end_in_an_error_and_not_in_circles(
         got = ask(f"{again.stac}/search")
         assert (got.status, got.json["federation"]["sites"][0]["state"]) == (502, "error")
         assert "it answered 508" in got.json["description"]
-        direct = ask(f"{one.stac}/search", via="1.1 cscale-one")
+        direct = ask(f"{one.stac}/search", via=f"1.1 proxy, 1.1 {one.url.removeprefix('http://')} (here)")
         assert (direct.status, direct.json["code"]) == (508, "LoopDetected")
+
+
+def test_hubs_of_one_id_are_told_apart_by_their_addresses(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folders = (tmp_path_factory.mktemp(name) for name in ("inner", "outer"))
+    with federation(next(folders)) as inside, federation(next(folders)) as outside:
+        site = inside.site("alpha")
+        site.ingest(HELD["gamma"])
+        inner = inside.hub("demo", [member(site, "alpha")])
+        outer = outside.hub("demo", [member(inner, "inner")])
+        inside.await_started()
+        outside.await_started()
+        got = ask(f"{outer.stac}/search")
+        assert (got.status, got.json["federation:missing"]) == (200, [])

@@ -58,7 +58,7 @@ def shown_item(
     item["federation:sites"] = [
         place for copy, inner in zip(copies, nested, strict=True) for place in inner or [_place(copy)]
     ]
-    item["links"] = [*own_links(item), *(_link_to(copy) for copy in copies)]
+    item["links"] = [*own_links({"links": _read(item, "links")}), *(_link_to(copy) for copy in copies)]
     if len(copies) > 1 or nested[0]:
         item["assets"] = _joined_assets(copies)
     if place is not None:
@@ -77,13 +77,21 @@ def _top(raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
     return _RAW.decode(raw)
 
 
+def _read(item: Mapping[str, msgspec.Raw], member: str) -> Any:
+    """A member of an item; None where it has none, or one that JSON allows and no reader takes."""
+    try:
+        return msgspec.json.decode(item[member])
+    except (KeyError, msgspec.DecodeError, RecursionError):
+        return None
+
+
 def _place(copy: Held) -> dict[str, str]:
     return {"site": copy.site, "collection": copy.collection, "id": copy.id}
 
 
 def _inner_places(copy: Held) -> list[dict[str, str]]:
     """Where a copy lies inside its site, if that is a hub."""
-    places = msgspec.json.decode(_top(copy.raw).get("federation:sites", msgspec.Raw(b"[]")))
+    places = _read(_top(copy.raw), "federation:sites")
     inner = [place for place in places if isinstance(place, dict)] if isinstance(places, list) else []
     return [
         {"site": f"{copy.site}/{place.get('site', '')}"}
@@ -97,7 +105,7 @@ def _link_to(copy: Held) -> dict[str, str]:
 
 
 def _extensions(item: Mapping[str, Any]) -> list[Any]:
-    declared = msgspec.json.decode(item["stac_extensions"]) if "stac_extensions" in item else []
+    declared = _read(item, "stac_extensions")
     declared = declared if isinstance(declared, list) else []
     return declared if ALTERNATE_ASSETS in declared else [*declared, ALTERNATE_ASSETS]
 
@@ -129,7 +137,7 @@ def _matched(joined: Assets, others: Assets) -> dict[str, str]:
 
 def _assets(copy: Held) -> Assets:
     """A copy's assets; those of a hub with its own members named as seen from here."""
-    assets: Assets = msgspec.json.decode(_top(copy.raw)["assets"])
+    assets: Assets = _read(_top(copy.raw), "assets") or {}
     is_hub = bool(_inner_places(copy))
     for asset in assets.values():
         member = asset.pop("federation:site", None)

@@ -36,8 +36,12 @@ def status_of(error: errors.CscaleError) -> int:
 
 
 async def error_response(request: Request, error: Exception) -> Response:
-    """The JSON a caller gets for an error: a code and a sentence to act on."""
-    if not isinstance(error, errors.CscaleError):
+    """The JSON a caller gets for an error: a code and a sentence to act on.
+
+    Raises:
+        Exception: The error itself, if it is none that a caller can do anything about.
+    """
+    if not isinstance(error, errors.CscaleError) or status_of(error) == 500:
         raise error
     said = str(error)
     said = said if len(said) <= _LONGEST_DESCRIPTION else f"{said[:_LONGEST_DESCRIPTION]} ..."

@@ -46,9 +46,23 @@ def shared_secret(state: Path) -> bytes:
     Processes that start at once agree on one: the first to link its file into place wins.
 
     Raises:
-        BadConfiguration: If the file is too short to be a secret.
+        BadConfiguration: If the directory cannot be used, or the file is too short to be a secret.
     """
     path = state / "secret"
+    try:
+        _make_secret(path)
+        secret = path.read_bytes()
+    except OSError as error:
+        raise BadConfiguration(f"{state}: state cannot be kept here: {error.strerror}") from error
+    if len(secret) < _SECRET_BYTES:
+        raise BadConfiguration(
+            f"{path}: shorter than {_SECRET_BYTES} bytes; delete it, and a new one is made"
+        )
+    return secret
+
+
+def _make_secret(path: Path) -> None:
+    state = path.parent
     state.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         aside = state / f".secret-{os.getpid()}-{secrets.token_hex(4)}"
@@ -61,9 +75,3 @@ def shared_secret(state: Path) -> bytes:
             pass
         finally:
             aside.unlink()
-    secret = path.read_bytes()
-    if len(secret) < _SECRET_BYTES:
-        raise BadConfiguration(
-            f"{path}: shorter than {_SECRET_BYTES} bytes; delete it, and a new one is made"
-        )
-    return secret

@@ -53,11 +53,12 @@ def outgoing() -> dict[str, str]:
 
 def _names(scope: Scope) -> list[str]:
     lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"via"]
-    return [part.split()[-1] for line in lines for part in line.split(",") if part.strip()]
+    entries = (part.split() for line in lines for part in line.split(","))
+    return [entry[:2][-1] for entry in entries if entry]  # protocol and name; comments may follow
 
 
 async def _refuse(scope: Scope, receive: Any, send: Any, names: list[str]) -> None:
     from cscale.net.responses import refuse  # the client, which only sends, has no web framework
 
-    said = f"this request has already passed {', '.join(names)}: a hub is among its own members"
+    said = f"this request has passed {', '.join(names)}; a hub that is among its own members asks in circles"
     await refuse(scope, receive, send, LoopDetected(said))
