@@ -1,6 +1,7 @@
 """Real servers for tests: an application in a process of its own, on a socket of its own."""
 
 import inspect
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -62,6 +63,11 @@ def serving(factory: Callable[..., Any], *arguments: str) -> Iterator[Served]:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def heed_interrupts() -> None:
+    """For `preexec_fn`: Ctrl-C ends a command, also where the tests run in the background and ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _target(link: Path) -> str:

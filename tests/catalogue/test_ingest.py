@@ -256,8 +256,9 @@ async def test_a_real_scene_is_taken(data: Path, take: Take, opened: Opened) -> 
     assert [band["data_type"] for band in item["assets"]["data"]["raster:bands"]] == ["uint16"] * 5
 
 
+@pytest.mark.parametrize("kills", [12, pytest.param(200, marks=pytest.mark.soak)])
 async def test_an_ingest_killed_at_any_point_leaves_old_or_new(
-    path: Path, data: Path, take: Take, opened: Opened
+    path: Path, data: Path, take: Take, opened: Opened, kills: int
 ) -> None:
     """And the next one succeeds."""
     old = {f"{n}": plain_item(id=f"{n}", properties=TIME | {"version": 1}) for n in range(200)}
@@ -269,7 +270,7 @@ async def test_an_ingest_killed_at_any_point_leaves_old_or_new(
     options = Options(Folders({}))
     lasts = _lasts(context, path.with_name("other.sqlite"), new_file, options)
     draw = random.Random(7)
-    for _ in range(12):
+    for _ in range(kills):
         for file in path.parent.glob("catalogue.sqlite*"):
             file.unlink()
         take(old_file)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from cscale.net.server import free_port
+from tests.serving import heed_interrupts
 
 CSCALE = str(Path(sys.executable).with_name("cscale"))
 OFFLINE = {
@@ -102,7 +103,12 @@ def serving(home: Path) -> Iterator["subprocess.Popen[str]"]:
     """A demonstration that goes on serving."""
     command = [CSCALE, "demo", "--simulated", "--json", "--port", str(free_port())]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment(home)
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment(home),
+        preexec_fn=heed_interrupts,
     ) as process:
         yield process
         process.kill()

@@ -142,3 +142,35 @@ async def test_a_number_that_match_is_told_only_where_it_is_exact() -> None:
     assert (await searched([*many, None], small))[0].matched is None, "it counts what is not valid"
     twice = [item | {"properties": {**item["properties"], OWN_PRODUCT: "P"}} for item in many]
     assert (await searched([*twice, *many], small, product=OWN_PRODUCT))[0].matched is None, "copies are one"
+
+
+async def test_a_site_that_hangs_is_waited_for_once_in_a_search() -> None:
+    """A filter on collections has to know first which there are."""
+    asked: list[str] = []
+
+    def hang(request: Request) -> None:
+        asked.append(request.path)
+
+    by_collection = {"op": "=", "args": [{"property": "collection"}, "c"]}
+    async with hub(hang, timeout=0.2) as one:
+        with pytest.raises(SitesMissing):
+            await one.search(ANONYMOUS, from_json({"filter": by_collection}))
+        with pytest.raises(SitesMissing):
+            await one.queryables(ANONYMOUS, "c")
+    assert asked == ["/collections", "/collections"]
+
+
+async def test_a_site_that_does_not_tell_its_collections_is_missing_from_a_filter_on_them() -> None:
+    def respond(request: Request) -> bytes:
+        return answer({}, 500) if request.path.endswith("/collections") else answer({"features": [GOOD]})
+
+    whole = {"collections": [{"id": "c"}], "features": [GOOD]}
+    http = HttpPool()
+    async with scripted(respond) as silent, scripted(lambda _: answer(whole)) as open_:
+        sources = [StacApi(Endpoint(kind="stac-api", url=each.url), http) for each in (silent, open_)]
+        sites = [Site(0, member("alpha"), sources[0]), Site(1, member("beta"), sources[1])]
+        by_collection = {"op": "=", "args": [{"property": "collection"}, "c"]}
+        page = await Hub(sites, secret=b"s").search(ANONYMOUS, from_json({"filter": by_collection}))
+    await http.close()
+    assert [item.id for item in page.items] == ["good"]
+    assert page.extra["federation:missing"] == ["alpha"]

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from cscale.net.server import free_port
 from tests.docs.following import blocks, reading
+from tests.serving import heed_interrupts
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,14 +25,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     printed = folder.with_suffix(".out")
     with (
         printed.open("w") as file,
-        subprocess.Popen(command, cwd=ROOT, stdout=file, start_new_session=True) as demo,
+        subprocess.Popen(
+            command, cwd=ROOT, stdout=file, start_new_session=True, preexec_fn=heed_interrupts
+        ) as demo,
     ):
-        while "Ready after" not in printed.read_text():
-            assert demo.poll() is None, f"make demo ended: {printed.read_text()}"
-            time.sleep(0.2)
-        yield port
-        os.killpg(demo.pid, signal.SIGINT)
-        demo.wait(30)
+        try:
+            while "Ready after" not in printed.read_text():
+                assert demo.poll() is None, f"make demo ended: {printed.read_text()}"
+                time.sleep(0.2)
+            yield port
+            os.killpg(demo.pid, signal.SIGINT)
+            demo.wait(30)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(demo.pid, signal.SIGKILL)
 
 
 def test_the_commands_answer_what_the_readme_shows(demo: int, tmp_path: Path) -> None:

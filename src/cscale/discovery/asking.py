@@ -117,6 +117,7 @@ class Asking:
         request: The search in the site's words; None to skip the site.
         shown_order: The search in the federation's words.
         token: The site's own token to begin at; None for its first page.
+        since: When its time began, by the monotonic clock; None for now.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Asking:
         request: SearchRequest | None,
         shown_order: SearchRequest,
         token: str | None = None,
+        since: float | None = None,
     ) -> None:
         self.site = site
         self.status = Status(site.member.id)
@@ -135,18 +137,22 @@ class Asking:
         self._shown_order = shown_order
         self._names = site.translation.collections(shown_order.collections)
         self._product = site.translation.product(self._names)
-        self._deadline = time.monotonic() + site.member.timeout
+        self._since = time.monotonic() if since is None else since
         self._next = token
         self._pages: list[tuple[str | None, list[Copy]]] = []
         if request is None:
             self.run.done = True
             self.status.state, self.status.reason = "skipped", "holds none of the collections asked for"
 
+    def go_on_from(self, before: Status) -> None:
+        """Note how the site answered to what had to be known first; without that it cannot be asked."""
+        self.status.inner_missing(before.missing)
+        if before.broken:
+            self.status, self.run.done = before, True
+
     def again(self, request: SearchRequest | None) -> "Asking":
         """The same site asked something else in the course of the same search, by the same deadline."""
-        other = Asking(self.site, self._caller, request, self._shown_order)
-        other._deadline = self._deadline  # its own kind
-        return other
+        return Asking(self.site, self._caller, request, self._shown_order, since=self._since)
 
     async def grow(self) -> None:
         """Ask for one more page, if there is one; a site that fails is done."""
@@ -169,14 +175,14 @@ class Asking:
         self.run.done = page.token is None
 
     async def within(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Await an answer until the site's deadline.
+        """Await an answer until the site's time is over.
 
         Raises:
             SiteTimeout: If it has not come by then.
         """
         started = time.monotonic()
         try:
-            async with asyncio.timeout(max(self._deadline - started, 0)):
+            async with asyncio.timeout(max(self._since + self.site.member.timeout - started, 0)):
                 return await ask()
         except TimeoutError as error:
             raise SiteTimeout(f"no answer within {self.site.member.timeout:g} s") from error
@@ -207,7 +213,7 @@ class Asking:
             head = _HEAD.decode(raw)
             properties = head.properties | head.place
             moment = item_times({"properties": properties})[0]
-        except (msgspec.DecodeError, UnicodeDecodeError, BadInput):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadInput):
             return None
         shown = self._shown(head.collection)
         if moment is None or shown is None:

@@ -1,9 +1,10 @@
 """`ItemSource` over many sites: asked all at once, answered as one, nobody's silence unmentioned."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from cscale.discovery.asking import Asking, Site, Status, missing_names
 from cscale.discovery.cursor import Cursor, open_cursor
@@ -51,8 +52,9 @@ class Hub:
         """See `ItemSource.search`."""
         request = total_order(request)
         cursor = open_cursor(request, self._signer)
-        held = await self._held(caller, request)
-        search = _Search(self._sites, caller, request, cursor, held)
+        since = time.monotonic()
+        listed = await self._listed(caller, request, since)
+        search = _Search(self._sites, caller, request, cursor, listed, since)
         page = await search.run()
         statuses = search.statuses
         _require_answers(statuses, strict=request.strict)
@@ -105,25 +107,28 @@ class Hub:
                 return await site.source.queryables(caller, None)
             return await site.source.queryables(caller, next(iter(natives))) if natives else {}
 
+        since = time.monotonic()
         if collection_id is not None:
             await self.collection(caller, collection_id)
-        answers, statuses = await self._ask_all(caller, ask)
+        answers, statuses = await self._ask_all(caller, ask, since)
         _require_answers(statuses, strict=False)
         return {name: schema for _, found in reversed(answers) for name, schema in found.items()}
 
-    async def _held(self, caller: Caller, request: SearchRequest) -> Mapping[str, list[str]]:
-        """The collections that each site holds, if the filter speaks of collections."""
-        if not speaks_of_collections(request.filter):
-            return {}
-        answered, statuses = await self._all_collections(caller)
+    async def _listed(self, caller: Caller, request: SearchRequest, since: float) -> "_Listed":
+        """What each site holds, where the filter speaks of collections and none are named."""
+        if request.collections is not None or not speaks_of_collections(request.filter):
+            return _Listed({}, {})
+        answered, statuses = await self._all_collections(caller, since)
         _require_answers(statuses, strict=request.strict)
-        held: dict[str, list[str]] = {}
+        listed = _Listed({}, {status.id: status for status in statuses})
         for site, each in answered:
-            held.setdefault(site.member.id, []).append(each[2]["id"])
-        return held
+            listed.collections.setdefault(site.member.id, []).append(each[2]["id"])
+        return listed
 
-    async def _all_collections(self, caller: Caller) -> tuple[list[tuple[Site, Answered]], list[Status]]:
-        answers, statuses = await self._ask_all(caller, lambda site: site.source.collections(caller))
+    async def _all_collections(
+        self, caller: Caller, since: float | None = None
+    ) -> tuple[list[tuple[Site, Answered]], list[Status]]:
+        answers, statuses = await self._ask_all(caller, lambda site: site.source.collections(caller), since)
         by_id = {status.id: status for status in statuses}
         answered = []
         for site, (collections, missing) in answers:
@@ -134,11 +139,11 @@ class Hub:
         return answered, statuses
 
     async def _ask_all(
-        self, caller: Caller, ask: Callable[[Site], Awaitable[T]]
+        self, caller: Caller, ask: Callable[[Site], Awaitable[T]], since: float | None = None
     ) -> tuple[list[tuple[Site, T]], list[Status]]:
         """Ask every site at once; the answers that came, and every site's status."""
         nothing = SearchRequest()
-        askings = [Asking(site, caller, nothing, nothing) for site in self._sites]
+        askings = [Asking(site, caller, nothing, nothing, since=since) for site in self._sites]
 
         async def answer(asking: Asking) -> list[tuple[Site, T]]:
             try:
@@ -151,6 +156,13 @@ class Hub:
         return [each for some in answers for each in some], [asking.status for asking in askings]
 
 
+class _Listed(NamedTuple):
+    """The collections that sites hold, and who has told; both by site id, and empty if nobody was asked."""
+
+    collections: dict[str, list[str]]
+    statuses: dict[str, Status]
+
+
 @dataclass
 class _Search:
     """One page of one search."""
@@ -159,7 +171,8 @@ class _Search:
     caller: Caller
     request: SearchRequest
     cursor: Cursor | None
-    held: Mapping[str, list[str]]
+    listed: _Listed
+    since: float
 
     def __post_init__(self) -> None:
         first = self.request.sortby[0]
@@ -170,9 +183,19 @@ class _Search:
         bounded = self._bounded()
         tokens = self.cursor.tokens if self.cursor else {}
         self.askings = [
-            Asking(site, self.caller, self._for(site, bounded), self.request, tokens.get(site.member.id))
+            Asking(
+                site,
+                self.caller,
+                self._for(site, bounded),
+                self.request,
+                tokens.get(site.member.id),
+                self.since,
+            )
             for site in self.sites
         ]
+        for asking in self.askings:
+            if asking.status.id in self.listed.statuses:
+                asking.go_on_from(self.listed.statuses[asking.status.id])
         self.statuses = [asking.status for asking in self.askings]
 
     async def run(self) -> Page:
@@ -232,7 +255,7 @@ class _Search:
         return replace(self.request, datetime=left)
 
     def _for(self, site: Site, request: SearchRequest) -> SearchRequest | None:
-        asked = site.translation.request(request, self.held.get(site.member.id, []))
+        asked = site.translation.request(request, self.listed.collections.get(site.member.id, []))
         return asked and replace(asked, limit=min(request.limit + _MARGIN, MAX_LIMIT))
 
     async def _find_copies(self, wanted: NeedCopies) -> None:

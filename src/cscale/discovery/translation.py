@@ -101,7 +101,8 @@ class Translation:
             expression = named if expression is None else _op("and", expression, named)
             ids = None
         if expression is not None:
-            expression = self._filter(expression, natives, list(held))
+            shown = {native: self.shown(native) for native in held} if natives is None else natives
+            expression = self._filter(expression, natives, shown)
         return replace(
             request,
             collections=None if natives is None else tuple(natives),
@@ -132,15 +133,22 @@ class Translation:
             return not self.member.collections
         return sorted(natives) == sorted(natives, key=lambda native: natives[native])
 
-    def _filter(self, node: Expression, natives: Mapping[str, str] | None, held: list[str]) -> Expression:
+    def _filter(
+        self, node: Expression, natives: Mapping[str, str] | None, shown: Mapping[str, str]
+    ) -> Expression:
         if str(node["op"]).lower() in ("and", "or", "not"):
-            args = [self._filter(each, natives, held) if _is_node(each) else each for each in node["args"]]
+            args = [self._filter(each, natives, shown) if _is_node(each) else each for each in node["args"]]
             return _op(node["op"], *args)
         names = set(_properties(node))
         if names == {"collection"}:
-            return self._on_collections(node, natives, held)
+            return _on_collections(node, shown)
         if "collection" in names:
-            raise BadRequest("filter: compare collection with names, not with other properties")
+            cases = [
+                _op("and", _op("=", _COLLECTION, native), self._filter(there, natives, shown))
+                for native, there in _in_each(node, shown)
+            ]
+            nowhere = _op("in", _COLLECTION, [_UNLIKELY])
+            return _op("or", *cases, nowhere) if cases else nowhere
         product = self.product(natives)
         if "id" in names and product is not None:
             own = self._own(natives)
@@ -161,20 +169,9 @@ class Translation:
         own = [native for native, name in natives.items() if BAR in name]
         return _op("in", _COLLECTION, own) if own else None
 
-    def _on_collections(
-        self, node: Expression, natives: Mapping[str, str] | None, held: list[str]
-    ) -> Expression:
-        """What a condition on collections means here: the list of those for which it holds."""
-        accepts = compile_filter(node)
-        shown = {native: self.shown(native) for native in held} if natives is None else natives
-        truths = {native: accepts({"collection": name}) for native, name in shown.items()}
-        holds = _any_of(native for native, truth in truths.items() if truth)
-        untold = [native for native, truth in truths.items() if truth is None]
-        # what cannot be told stays so, also under `not`
-        return _op("or", holds, _op("and", _any_of(untold), _UNTOLD)) if untold else holds
-
 
 _COLLECTION = {"property": "collection"}
+_UNLIKELY = "|none"  # no collection has this id, and an empty list is no CQL2
 _NOTHING = f"{BAR}none"
 """What no collection and no property is called."""
 
@@ -199,16 +196,32 @@ def speaks_of_collections(expression: Expression | None) -> bool:
 def _by_product(node: Expression, product: str) -> Expression:
     """A condition on the id, where an item is named by a product property if it has one."""
     absent = _op("isNull", {"property": product})
-    renamed = _rename(node, "id", product)
+    renamed = _replaced(node, "id", {"property": product})
     return _op("or", _op("and", _op("not", absent), renamed), _op("and", absent, node))
 
 
-def _rename(node: Any, old: str, new: str) -> Any:
+def _on_collections(node: Expression, shown: Mapping[str, str]) -> Expression:
+    """What a condition on collections alone means: the list of those for which it holds."""
+    accepts = compile_filter(node)
+    truths = {native: accepts({"collection": name}) for native, name in shown.items()}
+    if truths and all(truth is None for truth in truths.values()):
+        return node  # what cannot be told stays so, also under `not`
+    fitting = [native for native, truth in truths.items() if truth]
+    return _op("in", _COLLECTION, fitting or [_UNLIKELY])
+
+
+def _in_each(node: Expression, shown: Mapping[str, str]) -> Iterable[tuple[str, Expression]]:
+    """A condition on collections and more as it reads in each of them."""
+    return ((native, _replaced(node, "collection", name)) for native, name in shown.items())
+
+
+def _replaced(node: Any, name: str, by: Any) -> Any:
+    """An expression with something else in the place of a property."""
     if isinstance(node, Mapping):
         if "property" in node:
-            return {"property": new} if plain_name(node["property"]) == old else node
-        return {name: _rename(value, old, new) for name, value in node.items()}
-    return [_rename(each, old, new) for each in node] if isinstance(node, list) else node
+            return by if plain_name(node["property"]) == name else node
+        return {member: _replaced(value, name, by) for member, value in node.items()}
+    return [_replaced(each, name, by) for each in node] if isinstance(node, list) else node
 
 
 def _properties(node: Any) -> Iterable[str]:
