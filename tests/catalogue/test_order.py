@@ -84,3 +84,19 @@ def test_a_column_of_other_things_than_numbers_and_texts_is_sorted_all_the_same(
     page = asyncio.run(source.search(ANONYMOUS, request))
     source.close()
     assert [item.id for item in page.items] == [item["id"] for item in brute_force(items, request)]
+
+
+def test_a_cursor_holds_any_number_that_json_can_say(tmp_path: Path) -> None:
+    items = []
+    for number, size in enumerate([10**40, 2**64, 1, -(10**30)]):
+        item = plain_item(id=f"i{number}", collection="a")
+        item["properties"]["size"] = size
+        items.append(item)
+    path = tmp_path / "catalogue.sqlite"
+    with writing(path) as writer:
+        for item in items:
+            writer.put(item)
+    source = SqliteCatalogue(path, data_url="http://x/data", secret=b"s")
+    pages = asyncio.run(walk(source, SearchRequest(sortby=(SortField("size"),), limit=1)))
+    source.close()
+    assert [item.id for page in pages for item in page.items] == ["i3", "i2", "i1", "i0"]

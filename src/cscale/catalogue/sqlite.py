@@ -121,7 +121,7 @@ class SqliteCatalogue:
 
     def _token(self, request: SearchRequest, last: Found) -> str:
         position = [request.digest(), last.values, last.id, last.collection]
-        return self._signer.seal(msgspec.msgpack.encode(position))
+        return self._signer.seal(msgspec.json.encode(position))
 
     def _position(self, request: SearchRequest) -> Position | None:
         if request.token is None:
@@ -129,7 +129,7 @@ class SqliteCatalogue:
         payload = self._signer.open(request.token)
         if payload is None:
             raise BadCursor("token: not one that this service made; start again without it")
-        digest, values, item_id, collection = msgspec.msgpack.decode(payload)
+        digest, values, item_id, collection = msgspec.json.decode(payload)
         if digest != request.digest():
             raise BadCursor("token: made for another search; repeat that search's parameters or start again")
         return Position(tuple(values), item_id, collection)
