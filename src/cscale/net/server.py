@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -28,7 +29,7 @@ def run(
     started: Callable[[], None] = lambda: None,
     grace: float = 10.0,
 ) -> None:
-    """Serve `app` until SIGINT or SIGTERM, then let requests under way finish.
+    """Serve `app` until SIGINT or SIGTERM, let requests under way finish, and end the process.
 
     Args:
         app: An ASGI application.
@@ -91,6 +92,7 @@ async def _serve(app: Any, host: str, port: int, started: Callable[[], None], gr
     log.info("listening on %s port %d", host, port)
     started()
     await serving
+    _end()
 
 
 async def _answers(host: str, port: int, serving: "asyncio.Task[None]") -> None:
@@ -103,7 +105,19 @@ async def _answers(host: str, port: int, serving: "asyncio.Task[None]") -> None:
 
 
 def _cut(grace: float) -> None:
-    """End at once: the server's own threads wait for connections that may never end."""
+    """End although requests are under way: their connections may never end."""
     log.warning("requests still under way after %g s are cut", grace)
+    _end()
+
+
+def _end() -> None:
+    """End the process with all said and done.
+
+    The server's own threads may outlast the interpreter and abort the process while it is torn down; so
+    it is not.
+    """
     logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody listens any more
+            stream.flush()
     os._exit(0)
