@@ -127,7 +127,7 @@ def way_of(filled: Path, asked: SearchRequest) -> Way:
     connection = connect(filled)
     try:
         collection = Statistics().current(connection)["one"]
-        return Search(connection, collection, Query(asked), Inflater("")).way()
+        return Search(connection, collection, Query(asked), Inflater("")).way
     finally:
         connection.close()
 

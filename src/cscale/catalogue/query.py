@@ -9,6 +9,7 @@ import heapq
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
@@ -148,13 +149,14 @@ class Search:
         query, batch = self._query, min(limit, _BATCH)
         if query.by_time:
             return list(islice(self._matches(self._walk_by_time(), batch), limit))
-        if query.by_column and self.way() == "column":
+        if query.by_column and self.way == "column":
             walks = self._walks_by_column(query.by_column)
             return list(islice((found for walk in walks for found in self._matches(walk, batch)), limit))
         after = (query.after_key, query.after.id, query.after.collection) if query.after else None
         matches = (found for found in self._matches(None, _BATCH) if after is None or found[:3] > after)
         return heapq.nsmallest(limit, matches)
 
+    @cached_property
     def way(self) -> Way:
         """The way with the fewest rows to look at, by estimate."""
         query, request = self._query, self._query.request
@@ -267,7 +269,7 @@ class Search:
 
     def _sql(self, walk: "_Walk | None") -> tuple[str, list[Any]]:
         """The SQL of the candidates: a superset of the matches by what only the items themselves tell."""
-        way = self.way()
+        way = self.way
         conditions = self._conditions(way) + (walk.conditions if walk else [])
         sources: dict[Way, str] = {
             "box": "item_box b CROSS JOIN item i ON i.n = b.n",

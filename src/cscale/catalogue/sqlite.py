@@ -18,7 +18,7 @@ from cscale.catalogue.bodies import Inflater
 from cscale.catalogue.query import Found, Position, Query, Search, Way
 from cscale.catalogue.schema import COLUMNS, connect
 from cscale.catalogue.statistics import CollectionStatistics, Statistics
-from cscale.errors import BadCursor, NotFound
+from cscale.errors import NotFound
 from cscale.identity import Caller
 from cscale.net.signing import Signer
 from cscale.stac import times
@@ -120,18 +120,13 @@ class SqliteCatalogue:
         return [OpenItem(found.id, found.collection, body) for found, body in zip(page, bodies, strict=True)]
 
     def _token(self, request: SearchRequest, last: Found) -> str:
-        position = [request.digest(), last.values, last.id, last.collection]
-        return self._signer.seal(msgspec.json.encode(position))
+        return request.seal([last.values, last.id, last.collection], self._signer)
 
     def _position(self, request: SearchRequest) -> Position | None:
-        if request.token is None:
+        position = request.opened(self._signer)
+        if position is None:
             return None
-        payload = self._signer.open(request.token)
-        if payload is None:
-            raise BadCursor("token: not one that this service made; start again without it")
-        digest, values, item_id, collection = msgspec.json.decode(payload)
-        if digest != request.digest():
-            raise BadCursor("token: made for another search; repeat that search's parameters or start again")
+        values, item_id, collection = position
         return Position(tuple(values), item_id, collection)
 
     def _collections(self, connection: sqlite3.Connection, only: str | None = None) -> list[Collection]:

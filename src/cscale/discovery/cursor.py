@@ -7,10 +7,7 @@ order a site is asked anew by its own token for the page that holds the position
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import msgspec
-
 from cscale.discovery.merge import Product, Rank
-from cscale.errors import BadCursor
 from cscale.net.signing import Signer
 from cscale.stac.evaluation import Value, order_key
 from cscale.stac.search import SearchRequest
@@ -34,8 +31,7 @@ class Cursor:
     def seal(self, request: SearchRequest, signer: Signer) -> str:
         """The cursor as a token for this request."""
         _, *place = self.rank
-        packed = [request.digest(), self.values, *place, dict(self.tokens)]
-        return signer.seal(msgspec.json.encode(packed))
+        return request.seal([self.values, *place, dict(self.tokens)], signer)
 
 
 def open_cursor(request: SearchRequest, signer: Signer) -> Cursor | None:
@@ -44,13 +40,9 @@ def open_cursor(request: SearchRequest, signer: Signer) -> Cursor | None:
     Raises:
         BadCursor: If its token was not made by this hub for this search.
     """
-    if request.token is None:
+    position = request.opened(signer)
+    if position is None:
         return None
-    payload = signer.open(request.token)
-    if payload is None:
-        raise BadCursor("token: not one that this service made; start again without it")
-    digest, values, product, site, item_id, time, tokens = msgspec.json.decode(payload)
-    if digest != request.digest():
-        raise BadCursor("token: made for another search; repeat that search's parameters or start again")
+    values, product, site, item_id, time, tokens = position
     rank = Rank(order_key(values, request.sortby), Product(*product), site, item_id, time)
     return Cursor(tuple(values), rank, tokens)

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import msgspec
 import shapely
 
-from cscale.errors import BadRequest
+from cscale.errors import BadCursor, BadRequest
+from cscale.net.signing import Signer
 from cscale.stac import cql2
 from cscale.stac.geometry import Box, planar
 from cscale.stac.times import Interval
@@ -109,6 +110,26 @@ class SearchRequest:
         asked = self.body() | {"limit": 0, "duplicates": self.duplicates}
         packed = msgspec.json.encode(asked, order="deterministic")
         return hashlib.blake2b(packed, digest_size=6).hexdigest()
+
+    def seal(self, position: Sequence[Any], signer: Signer) -> str:
+        """The cursor of a position in this search's answer: what `opened` gives back, for it alone."""
+        return signer.seal(msgspec.json.encode([self.digest(), *position]))
+
+    def opened(self, signer: Signer) -> list[Any] | None:
+        """The position that `token` holds; None on a walk's first page.
+
+        Raises:
+            BadCursor: If the signer did not seal it, or it was made for another search.
+        """
+        if self.token is None:
+            return None
+        payload = signer.open(self.token)
+        if payload is None:
+            raise BadCursor("token: not one that this service made; start again without it")
+        digest, *position = msgspec.json.decode(payload, type=list)
+        if digest != self.digest():
+            raise BadCursor("token: made for another search; repeat that search's parameters or start again")
+        return position
 
 
 def from_query(parameters: Sequence[tuple[str, str]]) -> SearchRequest:
