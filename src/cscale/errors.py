@@ -4,7 +4,9 @@ Which HTTP status each becomes is decided in one table, `cscale.net.responses.ST
 
     CscaleError
     ├── BadRequest            the caller asked for something that cannot be asked
-    │   └── BadCursor         a page token that this service did not make, or made for another search
+    │   ├── BadCursor         a page token that this service did not make, or made for another search
+    │   ├── Conflict          what shall be made is there already
+    │   └── PreconditionFailed  what is there is not what the caller had seen
     ├── NotFound              a thing asked for by its address is not here
     ├── RangeNotSatisfiable   a range outside the file, or too many ranges
     ├── BadConfiguration      a configuration file that cannot be used
@@ -46,6 +48,14 @@ class RangeNotSatisfiable(CscaleError):
     def __init__(self, message: str, size: int) -> None:
         super().__init__(message)
         self.size = size
+
+
+class Conflict(BadRequest):
+    """What shall be made is there already."""
+
+
+class PreconditionFailed(BadRequest):
+    """What is there is not what the caller had seen."""
 
 
 class BadConfiguration(CscaleError):

@@ -22,8 +22,9 @@ from affine import Affine
 from rasterio.windows import Window
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from starlette.types import ASGIApp
 
-from cscale.archive.api import media_type, routes
+from cscale.archive.api import FirstHand, media_type, routes
 from cscale.archive.folders import Folders
 from cscale.net import ranges
 from tests.serving import Served, serving
@@ -33,11 +34,12 @@ ENDLESS = 1 << 40  # bytes, a hole all of them: nobody ever reads it to its end
 MUCH = 1 << 29
 
 
-def data_app(folder: str) -> Starlette:
-    return Starlette(routes=[Mount("/data", routes=routes(Folders({"scenes": Path(folder)})))])
+def data_app(folder: str) -> ASGIApp:
+    folders = Folders({"scenes": Path(folder)})
+    return FirstHand(Starlette(routes=[Mount("/data", routes=routes(folders))]), folders)
 
 
-def impatient_app(folder: str) -> Starlette:
+def impatient_app(folder: str) -> ASGIApp:
     ranges._PATIENCE = 0.2
     return data_app(folder)
 
@@ -268,6 +270,7 @@ def partly(server: Served, path: str, count: int = 65536) -> tuple[socket.socket
 
 
 def test_clients_that_leave_in_mid_file_leave_no_file_open(server: Served, folder: Path) -> None:
+    until(lambda: not server.open_files(folder))  # those of the tests before
     clients = [partly(server, "/data/scenes/endless.bin")[0] for _ in range(10)]
     assert len(server.open_files(folder)) == 10
     for client in clients:

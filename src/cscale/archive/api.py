@@ -4,8 +4,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cscale.archive.folders import Folders
+from cscale.archive.quick import QuickRanges
 from cscale.errors import CscaleError
 from cscale.net.ranges import file_response
 from cscale.net.responses import error_response
@@ -90,6 +92,38 @@ def routes(folders: Folders) -> list[BaseRoute]:
             return response
 
     return [Route("/{address:path}", data, methods=_METHODS)]
+
+
+class FirstHand:
+    """An application before which `QuickRanges` answers what it can.
+
+    Args:
+        app: The application.
+        folders: What its routes serve.
+        at: The path that they are mounted at.
+    """
+
+    def __init__(self, app: ASGIApp, folders: Folders, at: str = "/data") -> None:
+        self._app = app
+        self._quick = QuickRanges(folders, _answer_headers)
+        self._prefix = f"{at}/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"].startswith(self._prefix):
+            answer = self._quick.answer(scope["path"][len(self._prefix) :], scope["headers"])
+            if answer is not None:
+                await send({"type": "http.response.start", "status": 206, "headers": answer[0]})
+                await send({"type": "http.response.body", "body": answer[1]})
+                return
+        await self._app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            self._quick.close()
+
+
+def _answer_headers(path: str) -> dict[str, str]:
+    kind = media_type(path)
+    return _headers(kind) | {"content-type": kind}
 
 
 def _headers(kind: str) -> dict[str, str]:

@@ -25,25 +25,35 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="The port. Default: the one of its url.")
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the work.")] = 1,
 ) -> None:
     """Serve a hub or a site until Ctrl-C.
 
-    Example: cscale serve site --config site.yaml --port 8311
+    Example: cscale serve site --config site.yaml --port 8311 --workers 4
     """
     from cscale.app import HubConfig, SiteConfig, hub_app, site_app  # only servers need it
-    from cscale.net.server import run
+    from cscale.net.server import check_free, run
+    from cscale.net.workers import run_workers
     from cscale.settings import load
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    if role is Role.hub:
-        hub = load(config, HubConfig)
-        about, app = hub.about, hub_app(hub)
-    else:
-        site = load(config, SiteConfig)
-        about, app = site.about, site_app(site)
+    settings: HubConfig | SiteConfig = (
+        load(config, HubConfig) if role is Role.hub else load(config, SiteConfig)
+    )
+    about = settings.about
     listening = port or urlsplit(about.url).port or 8000
+
+    def app() -> object:
+        return hub_app(settings) if isinstance(settings, HubConfig) else site_app(settings)
 
     def started() -> None:
         err.print(f"{about.name}: {about.url}, listening on {host} port {listening}; Ctrl-C ends it")
 
-    run(app, host, listening, started=started)
+    if workers == 1:
+        run(app(), host, listening, started=started)
+        return
+    check_free(host, listening)
+    status = run_workers(
+        workers, lambda ready: run(app(), host, listening, started=ready, shared=True), started
+    )
+    raise typer.Exit(status)

@@ -102,6 +102,16 @@ def entity_tag(status: os.stat_result) -> str:
     return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
 
 
+def validators(status: os.stat_result) -> dict[str, str]:
+    """The headers that name a file's state, and that it can be read in parts."""
+    changed = formatdate(_modified(status), usegmt=True)
+    return {"accept-ranges": "bytes", "etag": entity_tag(status), "last-modified": changed}
+
+
+def _modified(status: os.stat_result) -> int:
+    return max(0, min(int(status.st_mtime), int(time.time())))  # RFC 9110 8.8.2.1: not in the future
+
+
 def file_response(
     request: Request, opened: OpenFile, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
@@ -133,9 +143,8 @@ class _Plan(NamedTuple):
 
 
 def _plan(method: str, fields: Mapping[str, str], status: os.stat_result, media_type: str) -> _Plan:
-    size, etag = status.st_size, entity_tag(status)
-    modified = max(0, min(int(status.st_mtime), int(time.time())))  # RFC 9110 8.8.2.1: not in the future
-    headers = {"accept-ranges": "bytes", "etag": etag, "last-modified": formatdate(modified, usegmt=True)}
+    size, etag, modified = status.st_size, entity_tag(status), _modified(status)
+    headers = validators(status)
     if refusal := _precondition(fields, etag, modified):
         return _Plan(refusal, headers, ())
     spans = None
@@ -285,11 +294,12 @@ def _chunks(pieces: Sequence[bytes | Span]) -> Iterator[bytes | Span]:
 
 async def _read(descriptor: int, span: Span) -> bytes | bytearray:
     """A span's bytes: at once what is in memory, in a thread what a disk must be waited for."""
-    body = _cached(descriptor, span)
+    body = read_cached(descriptor, span)
     return await run_in_threadpool(_pread, descriptor, span) if body is None else body
 
 
-def _cached(descriptor: int, span: Span) -> bytearray | None:
+def read_cached(descriptor: int, span: Span) -> bytearray | None:
+    """A span's bytes if they are in memory, so that nothing is waited for; None where that is not known."""
     if sys.platform != "linux":
         return None
     body = bytearray(_length(span))

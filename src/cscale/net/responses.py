@@ -17,6 +17,8 @@ from cscale import errors
 STATUS: dict[type[errors.CscaleError], int] = {
     errors.BadRequest: 400,
     errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.PreconditionFailed: 412,
     errors.RangeNotSatisfiable: 416,
     errors.SitesMissing: 502,
     errors.SiteError: 502,

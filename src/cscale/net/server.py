@@ -1,6 +1,7 @@
 """Runs an ASGI application on a socket until it is told to stop."""
 
 import asyncio
+import ctypes
 import logging
 import os
 import signal
@@ -18,6 +19,7 @@ from cscale.errors import BadConfiguration
 
 log = logging.getLogger("cscale.net")
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _HTTP1 = HTTP1Settings(header_read_timeout=30_000)
 
 
@@ -28,6 +30,7 @@ def run(
     *,
     started: Callable[[], None] = lambda: None,
     grace: float = 10.0,
+    shared: bool = False,
 ) -> None:
     """Serve `app` until SIGINT or SIGTERM, let requests under way finish, and end the process.
 
@@ -38,12 +41,26 @@ def run(
         started: Called once, when requests are taken.
         grace: Seconds after which requests still under way are cut: a client that stands still does not
             keep a service from ending.
+        shared: Whether other processes serve the same address: they share its connections.
 
     Raises:
         BadConfiguration: If the address cannot be listened on.
     """
-    _check_free(host, port)
+    if not shared:
+        check_free(host, port)
+    _keep_memory()
     asyncio.run(_serve(app, host, port, started, grace))
+
+
+def _keep_memory() -> None:
+    """Let the C library keep what is freed.
+
+    Else it gives each answer's megabytes back, and getting them anew costs more than the answer itself.
+    """
+    with suppress(OSError, AttributeError):  # not everywhere is it glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 256 << 20)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -53,8 +70,12 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
-def _check_free(host: str, port: int) -> None:
-    """Refuse a port that is in use: the server itself would share it in silence."""
+def check_free(host: str, port: int) -> None:
+    """Refuse a port that is in use: the server itself would share it in silence.
+
+    Raises:
+        BadConfiguration: If the address cannot be listened on.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
