@@ -1,0 +1,33 @@
+"""Product identity: which items of many sites are copies of one product, and which are its versions.
+
+An item's *product key* is equal for copies, in whatever form a site writes the name. Its *acquisition key* is
+equal for all processings of one acquisition. Keys are of one item alone, so equality of keys is an
+equivalence. Where an item does not tell its processing, its key is its own, and `resolve` tells what it
+may be joined with.
+
+Pure: no clock, no network.
+"""
+
+from cscale.discovery.products.collections import canonical
+from cscale.discovery.products.identity import Facts, Identity, same_product
+from cscale.discovery.products.reading import (
+    facts_of,
+    identify,
+    identify_name,
+    matches,
+    resolve,
+    span_of,
+)
+
+__all__ = [
+    "Facts",
+    "Identity",
+    "canonical",
+    "facts_of",
+    "identify",
+    "identify_name",
+    "matches",
+    "resolve",
+    "same_product",
+    "span_of",
+]
