@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from cscale.catalogue import SqliteCatalogue, writing
+from cscale.catalogue.sqlite import SqliteCatalogue, writing
 from cscale.discovery import Hub, Site, SourcePage
 from cscale.discovery.translation import PRODUCT, total_order
 from cscale.federation import Endpoint, Member

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cscale.catalogue import SqliteCatalogue, writing
+from cscale.catalogue.sqlite import SqliteCatalogue, writing
 from cscale.discovery import Hub, Site
 from cscale.discovery.stac_api import StacApi
 from cscale.federation import Endpoint

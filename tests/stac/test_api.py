@@ -7,6 +7,7 @@ import pytest
 from tests.federated import Service, ask, walked
 from tests.stac.served import BOXES, IDS, PAGES, links, scenes
 
+COUNTS = ("aggregate", "aggregations")
 ALWAYS = {"type", "id", "collection"}
 WHOLE = ALWAYS | {"stac_version", "bbox", "properties", "geometry", "links", "assets"}
 FIELDS: list[tuple[str, set[str], set[str] | None]] = [
@@ -91,6 +92,12 @@ def test_the_description_lists_every_route(service: Service) -> None:
             assert ask(address, method.upper(), {} if method == "post" else None).status == 200, path
     described = {path.format(collectionId="scenes", itemId="plain") for path in document["paths"]}
     served_paths = {path.replace("named", "scenes") or "/" for path in PAGES}
+    counts = "/aggregate" in document["paths"]
+    assert counts == any(
+        "aggregation" in each for each in ask(f"{service.stac}/conformance").json["conformsTo"]
+    )
+    if counts:  # where the source does
+        served_paths |= {f"{at}/{what}" for at in ("", "/collections/scenes") for what in COUNTS}
     assert described == served_paths
     for rel, href in links(ask(service.stac).json).items():
         if rel != "child":

@@ -107,3 +107,28 @@ def test_items_survive_being_read_and_written_by_pystac(client: Client) -> None:
 
 def test_queryables_are_read(client: Client) -> None:
     assert "eo:cloud_cover" in client.get_queryables()["properties"]
+
+
+def test_collections_are_searched_by_the_service(client: Client) -> None:
+    for asked, expected in (
+        ({"q": "scenes"}, {"scenes", "named"}),
+        ({"q": "nowhere"}, set()),
+        ({"q": "all of named,nowhere"}, {"named"}),
+        ({"bbox": [10.5, 10.5, 11, 11], "datetime": "2021-01-01/.."}, {"scenes", "named"}),
+        ({"bbox": [-20, -20, -10, -10]}, set()),
+        ({"datetime": "../2019-12-31"}, set()),
+    ):
+        search = client.collection_search(limit=1, **asked)
+        found = [each.id for each in search.collections()]
+        assert {each for each in found if "|" not in each} == expected, asked
+        assert search.matched() == len(found), asked
+
+
+def test_collections_come_in_pages_and_in_order(client: Client) -> None:
+    whole = [each["id"] for each in client.collection_search().collections_as_dicts()]
+    assert whole == sorted(whole)
+    backwards = client.collection_search(limit=1, sortby="-id", fields=["id"])
+    pages = list(backwards.pages_as_dicts())
+    assert [each["id"] for page in pages for each in page["collections"]] == whole[::-1]
+    assert [len(page["collections"]) for page in pages] == [1] * len(whole)
+    assert pages[0]["collections"][0].keys() == {"type", "id"}

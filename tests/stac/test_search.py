@@ -203,7 +203,7 @@ def test_searches_that_differ_have_different_digests() -> None:
     asked: Sequence[dict[str, Any]] = [
         {}, {"ids": ("a",)}, {"ids": ("b",)}, {"ids": ("a", "b")}, {"ids": ()}, {"collections": ("a",)},
         {"bbox": Box(0, 0, 1, 1)}, {"bbox": Box(0, 0, 1, 1, 0, 1)}, {"intersects": POINT},
-        {"duplicates": "keep"}, {"datetime": Interval.parse(MID)},
+        {"duplicates": "keep"}, {"datetime": Interval.parse(MID)}, {"q": ("a",)}, {"q": ("a", "b")},
         {"datetime": Interval.parse(f"{MID}/..")}, {"sortby": (SortField("a"),)},
         {"sortby": (SortField("a", descending=True),)}, {"sortby": (SortField("a"), SortField("b"))},
         *({"filter": cql2.parse(text, "cql2-text")} for text in TEXTS),

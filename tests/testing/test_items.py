@@ -136,6 +136,10 @@ class DropsCollections(Drops):
     dropped = "collections"
 
 
+class DropsFreeText(Drops):
+    dropped = "q"
+
+
 class DropsSecondField(Plain):
     def answer(self, request: SearchRequest) -> list[Item]:
         return super().answer(replace(request, sortby=request.sortby[:1]))
@@ -268,6 +272,7 @@ WRONG = {
     DropsDatetime: "test_a_walk_gives_every_match_once_and_in_order",
     DropsIds: "test_a_walk_gives_every_match_once_and_in_order",
     DropsCollections: "test_a_walk_gives_every_match_once_and_in_order",
+    DropsFreeText: "test_a_walk_gives_every_match_once_and_in_order",
     DropsSecondField: "test_a_walk_gives_every_match_once_and_in_order",
     BreaksTiesBackwards: "test_a_walk_gives_every_match_once_and_in_order",
     MixesIdsOfCollections: "test_a_walk_gives_every_match_once_and_in_order",

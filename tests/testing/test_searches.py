@@ -7,6 +7,7 @@ from typing import TypeVar
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from cscale.catalogue.queryables import COLUMNS
 from cscale.catalogue.rows import row_of
 from cscale.stac import cql2
 from cscale.stac.items import Item
@@ -41,7 +42,7 @@ def test_every_search_can_be_asked_by_its_body(drawn: SearchRequest) -> None:
 
 @given(items())
 def test_every_item_is_one_and_none_stands_twice(drawn: list[Item]) -> None:
-    assert all(row_of(item) for item in drawn)
+    assert all(row_of(item, COLUMNS) for item in drawn)
     names = Counter((item["collection"], item["id"]) for item in drawn)
     assert set(names.values()) <= {1}
 
@@ -64,6 +65,7 @@ SEARCHES: dict[str, Callable[[SearchRequest], object]] = {
     "a geometry": lambda asked: asked.intersects,
     "ids": lambda asked: asked.ids,
     "collections": lambda asked: asked.collections,
+    "free text": lambda asked: asked.q,
 }
 
 

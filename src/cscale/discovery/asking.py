@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
@@ -108,6 +109,10 @@ def missing_names(statuses: list[Status]) -> list[str]:
     return names
 
 
+_PORTIONS = 4
+_PORTION = 10  # items at least
+
+
 class Asking:
     """One site during one search: its status, its run of copies, its deadline.
 
@@ -140,6 +145,7 @@ class Asking:
         self._since = time.monotonic() if since is None else since
         self._next = token
         self._pages: list[tuple[str | None, list[Copy]]] = []
+        self._unread: deque[msgspec.Raw] = deque()  # of the last page
         if request is None:
             self.run.done = True
             self.status.state, self.status.reason = "skipped", "holds none of the collections asked for"
@@ -155,24 +161,39 @@ class Asking:
         return Asking(self.site, self._caller, request, self._shown_order, since=self._since)
 
     async def grow(self) -> None:
-        """Ask for one more page, if there is one; a site that fails is done."""
+        """Read on, and where all has been read ask for one more page; a site that fails is done.
+
+        A page is read in portions: of what several sites send, most stands behind the page wanted.
+        """
         if self.run.done or self._request is None:
             return
-        request, token = self._request, self._next
         try:
-            page = await self.within(lambda: self.site.source.search(self._caller, request, token))
-            copies = self._copies(page.features)
-            self._pages.append((token, copies))
-            self.run.extend(copies)
+            if not self._unread:
+                await self._ask(self._request)
+            self._read(max(_PORTION, self._request.limit // _PORTIONS))
         except SiteError as error:
             self.status.failed(error, gave_some=bool(self.run.copies))
             self.run.done = True
-            return
+
+    async def _ask(self, request: SearchRequest) -> None:
+        """Ask for the next page."""
+        token = self._next
+        page = await self.within(lambda: self.site.source.search(self._caller, request, token))
+        self._pages.append((token, []))
+        self._unread = deque(page.features)
         self.status.inner_missing(list(page.missing))
         if page.matched is not None and self.status.matched is None:
             self.status.matched = page.matched
         self._next = page.token
-        self.run.done = page.token is None
+
+    def _read(self, items: int) -> None:
+        """Take the next items of the page at hand."""
+        portion = [self._unread.popleft() for _ in range(min(items, len(self._unread)))]
+        copies = self._copies(portion)
+        if self._pages:
+            self._pages[-1][1].extend(copies)
+        self.run.extend(copies)
+        self.run.done = self._next is None and not self._unread
 
     async def within(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Await an answer until the site's time is over.
@@ -193,7 +214,8 @@ class Asking:
     def token_at(self, position: Rank) -> str | None:
         """The site's token of the page that holds the first copy beyond a position; None: its first."""
         for token, copies in self._pages:
-            if any(copy.rank > position for copy in copies):
+            unread = self._unread if copies is self._pages[-1][1] else ()
+            if unread or any(copy.rank > position for copy in copies):
                 return token
         return self._next or (self._pages[-1][0] if self._pages else None)
 

@@ -1,6 +1,10 @@
-"""A member that speaks STAC API: searched by POST, paged by its own `next` links."""
+"""A member that speaks STAC API: searched by POST, paged by its own `next` links.
+
+Free text goes to members that claim to know it; of others' answers it is evaluated here.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
@@ -12,6 +16,7 @@ from cscale.federation import Endpoint
 from cscale.identity import Caller
 from cscale.net.http import Answer, HttpPool
 from cscale.stac.search import SearchRequest
+from cscale.stac.text import holds, words_of
 
 _MAX_PAGES_OF_COLLECTIONS = 100
 
@@ -44,10 +49,12 @@ class StacApi:
     def __init__(self, endpoint: Endpoint, http: HttpPool) -> None:
         self._root = endpoint.url.rstrip("/")
         self._http = http
+        self._free_text: bool | None = None
 
     async def search(self, caller: Caller, request: SearchRequest, token: str | None) -> SourcePage:
         """See `Source.search`."""
-        body = request.body()
+        here = () if request.q is None or await self._knows_free_text() else request.q
+        body = replace(request, q=None).body() if here else request.body()
         if token is None:
             answer = await self._http.request("POST", f"{self._root}/search", json_body=body)
         elif token.startswith("t:"):
@@ -56,7 +63,10 @@ class StacApi:
         else:
             answer = await self._http.request("GET", self._same_origin(token[2:]))
         page = _decoded(answer, _FEATURES)
-        return SourcePage(page.features, self._next(page.links), _count(page.matched), _names(page.missing))
+        features, matched = page.features, _count(page.matched)
+        if here:
+            features, matched = [each for each in features if _speaks_of(each, here)], None
+        return SourcePage(features, self._next(page.links), matched, _names(page.missing))
 
     async def collections(self, caller: Caller) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
         """See `Source.collections`."""
@@ -81,6 +91,14 @@ class StacApi:
             return {}
         schema = _decoded(answer, _SCHEMA)
         return schema.properties if isinstance(schema.properties, dict) else {}
+
+    async def _knows_free_text(self) -> bool:
+        """Whether the member claims it; asked once."""
+        if self._free_text is None:
+            landing = _decoded(await self._http.request("GET", f"{self._root}/"), _LANDING)
+            claims = landing.claims if isinstance(landing.claims, list) else []
+            self._free_text = any(str(each).endswith(_FREE_TEXT) for each in claims)
+        return self._free_text
 
     def item_url(self, collection_id: str, item_id: str) -> str:
         """See `Source.item_url`."""
@@ -114,6 +132,28 @@ class StacApi:
         except ValueError:  # no address at all
             pass
         raise SiteError(f"its answer leads away from it, to {_line(str(href))[:100]!r}")
+
+
+_FREE_TEXT = "/item-search#free-text"
+
+
+class _Landing(msgspec.Struct):
+    claims: Any = msgspec.field(name="conformsTo", default=None)
+
+
+class _Texts(msgspec.Struct):
+    properties: Any = None
+
+
+_LANDING = msgspec.json.Decoder(_Landing)
+_TEXTS = msgspec.json.Decoder(_Texts)
+
+
+def _speaks_of(feature: msgspec.Raw, terms: Sequence[str]) -> bool:
+    try:
+        return holds(words_of({"properties": _TEXTS.decode(feature).properties}), terms)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return True  # whoever reads it next says that it is no item
 
 
 class _Schema(msgspec.Struct):

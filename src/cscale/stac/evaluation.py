@@ -14,6 +14,7 @@ from cscale.stac import cql2
 from cscale.stac.geometry import Box, planar
 from cscale.stac.items import item_geometry, item_times, property_value
 from cscale.stac.search import SearchRequest, SortField
+from cscale.stac.text import holds, words_of
 
 Value = float | str | None
 """What an item can be sorted by: a number (times in microseconds), a text, or nothing."""
@@ -38,6 +39,8 @@ def matcher(request: SearchRequest) -> Callable[[Mapping[str, Any]], bool]:
     if request.filter is not None:
         accepts = cql2.compile_filter(request.filter)
         tests.append(lambda item: accepts(item) is True)
+    if request.q is not None:
+        tests.append(lambda item: holds(words_of(item), request.q or ()))
     return lambda item: all(test(item) for test in tests)
 
 

@@ -14,8 +14,9 @@ import shapely
 
 from cscale.errors import BadCursor, BadRequest
 from cscale.net.signing import Signer
-from cscale.stac import cql2
+from cscale.stac import cql2, stacql
 from cscale.stac.geometry import Box, planar
+from cscale.stac.text import read_terms
 from cscale.stac.times import Interval
 
 DEFAULT_LIMIT = 10
@@ -63,7 +64,8 @@ class SearchRequest:
         bbox: Where the item's geometry must meet it.
         intersects: A GeoJSON geometry that the item's must meet.
         datetime: Which the item's time, or its `start_datetime` to `end_datetime`, must meet.
-        filter: CQL2 as JSON, read by `cql2.parse`.
+        filter: CQL2 as JSON, read by `cql2.parse`; what was asked by `query` is part of it.
+        q: Free text in normal form, of which any must hold; see `cscale.stac.text`.
         sortby: The order; ties are broken by id, then collection.
         limit: The longest page wanted.
         token: The cursor of a page after the first.
@@ -78,6 +80,7 @@ class SearchRequest:
     intersects: Mapping[str, Any] | None = None
     datetime: Interval | None = None
     filter: cql2.Expression | None = None
+    q: tuple[str, ...] | None = None
     sortby: tuple[SortField, ...] = NEWEST_FIRST
     limit: int = DEFAULT_LIMIT
     token: str | None = None
@@ -100,6 +103,8 @@ class SearchRequest:
             body["datetime"] = str(self.datetime)
         if self.filter is not None:
             body |= {"filter": self.filter, "filter-lang": "cql2-json"}
+        if self.q is not None:
+            body["q"] = list(self.q)
         body["sortby"] = [
             {"field": each.name, "direction": "desc" if each.descending else "asc"} for each in self.sortby
         ]
@@ -169,9 +174,12 @@ def from_json(body: object) -> SearchRequest:
         )
     if "bbox" in asked and "intersects" in asked:
         raise BadRequest("bbox and intersects: give one of the two, not both")
-    values = {name: _READERS[name](value) for name, value in asked.items() if name != "filter"}
+    values = {name: _READERS[name](value) for name, value in asked.items()}
+    query = values.pop("query", None)
     if "filter" in asked:
         values["filter"] = cql2.parse(asked["filter"], language)
+    if query is not None:
+        values["filter"] = stacql.joined(values.get("filter"), query)
     return SearchRequest(**values)
 
 
@@ -195,6 +203,14 @@ def _geometry(value: object) -> Mapping[str, Any]:
     except (ValueError, TypeError, OverflowError, RecursionError, shapely.errors.ShapelyError) as error:
         raise BadRequest(f"intersects: not a GeoJSON geometry ({error})") from error
     return value
+
+
+def _query(value: object) -> cql2.Expression:
+    translated = stacql.translate(value)
+    try:
+        return cql2.parse(translated, "cql2-json")
+    except BadRequest as error:
+        raise BadRequest(str(error).replace("filter:", "query:", 1)) from error
 
 
 def _limit(value: object) -> int:
@@ -251,6 +267,8 @@ _READERS: dict[str, Callable[[object], Any]] = {
     "intersects": _geometry,
     "datetime": Interval.parse,
     "filter": lambda value: value,
+    "query": _query,
+    "q": read_terms,
     "sortby": _sortby,
     "limit": _limit,
     "token": _token,
@@ -277,11 +295,14 @@ def _limit_from_text(text: str) -> int:
     return int(text.lstrip("0")[:9] or 0)  # nine digits are more than any page
 
 
-def _intersects_from_text(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text, type=dict)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadRequest(f"intersects: not a JSON object ({error})") from error
+def _object_from_text(name: str) -> Callable[[str], Any]:
+    def read(given: str) -> Any:
+        try:
+            return msgspec.json.decode(given, type=dict)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise BadRequest(f"{name}: not a JSON object ({error})") from error
+
+    return read
 
 
 def _sortby_from_text(text: str) -> list[dict[str, str]]:
@@ -305,7 +326,8 @@ _FROM_TEXT: dict[str, Callable[[str], Any]] = {
     "collections": _list_from_text,
     "ids": _list_from_text,
     "bbox": _bbox_from_text,
-    "intersects": _intersects_from_text,
+    "intersects": _object_from_text("intersects"),
+    "query": _object_from_text("query"),
     "sortby": _sortby_from_text,
     "limit": _limit_from_text,
     "fields": _fields_from_text,

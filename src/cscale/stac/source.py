@@ -1,6 +1,7 @@
 """`ItemSource`: what can be searched, whether one archive or many.
 
-`cscale.testing.items` is its conformance kit: whatever passes it can stand behind the STAC API.
+`cscale.testing.items` is its conformance kit: whatever passes it can stand behind the STAC API. What a
+source may offer beyond that has a protocol of its own, and is offered by the API where there is one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cscale.identity import Caller
+from cscale.stac.aggregation import AggregateRequest, AggregationCollection
 from cscale.stac.items import Collection, OpenItem
 from cscale.stac.search import SearchRequest
+from cscale.stac.transaction import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,5 +89,50 @@ class ItemSource(Protocol):
 
         Raises:
             NotFound: If there is no such collection.
+        """
+        ...
+
+
+class Aggregates(Protocol):
+    """What a source may offer beside `ItemSource`: it counts.
+
+    `cscale.testing.aggregates` is its conformance kit.
+    """
+
+    async def aggregate(self, caller: Caller, request: AggregateRequest) -> AggregationCollection:
+        """How many items match, and how they are spread; as `cscale.stac.aggregation.evaluation` says.
+
+        An unknown collection matches nothing.
+        """
+        ...
+
+
+class Transactions(Protocol):
+    """What a source may offer beside `ItemSource`: it can be changed.
+
+    A change is applied to what is there in one transaction, in which nobody else changes anything; what
+    it raises is raised, and then nothing has changed. It may be applied in a thread. Items and
+    collections are handed to it without structural links.
+    """
+
+    async def change_items(self, caller: Caller, collection_id: str, changes: Mapping[str, Change]) -> None:
+        """Change items of a collection, all or none.
+
+        Args:
+            caller: Who asks for it.
+            collection_id: The collection.
+            changes: By item id.
+
+        Raises:
+            NotFound: If there is no such collection.
+            BadInput: If what shall be there cannot be taken.
+        """
+        ...
+
+    async def change_collection(self, caller: Caller, collection_id: str, change: Change) -> None:
+        """Change a collection; if nothing shall be there, its items go, too.
+
+        Raises:
+            BadInput: If what shall be there cannot be taken.
         """
         ...

@@ -36,6 +36,11 @@ PROPERTIES: dict[str, Sequence[Any]] = {
     "test:tags": (["a"], ["a", "b"], ["b", "a"], [], "a", None),
     "test:deep": ({"value": 1}, {"value": "1"}, {"other": 1}, 1),
     "test.dotted": (1, 2, "1"),
+    "instruments": (["msi"], ["c-sar", "msi"], ["msi", "msi"], "msi", [], [5, "msi", [1], None]),
+    "sat:relative_orbit": (7, 7.0, 120, 0.5, "7"),
+    "title": ("Sentinel-2 over Cluj", "SENTINEL 2", "über Straße_1", "", "...", 2, None),
+    "description": ("Cluj, by night", "two\nlines | of 2", ["Cluj"]),
+    "keywords": (["Earth Observation", "EO"], ["earth", "observation"], ["eo", 2], [], "EO"),
 }
 """The properties that `items` draws from, and their values."""
 LONGITUDES = (-180.0, -170.0, -10.0, 0.0, 10.0, 10.5, 170.0, 180.0)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cscale.stac import cql2, times
 from cscale.stac.geometry import Box
 from cscale.stac.search import NEWEST_FIRST, SearchRequest, SortField
+from cscale.stac.text import read_terms
 from cscale.testing.archives import (
     COLLECTIONS,
     HEIGHTS,
@@ -21,6 +22,18 @@ from cscale.testing.archives import (
 )
 
 LIMITS = (1, 2, 3, 7, 100)
+TERMS = (
+    "sentinel-2",
+    "Cluj",
+    "EO",
+    "earth observation",
+    "cluj cluj",
+    "2",
+    "lines of",
+    "STRASSE_1",
+    "nowhere",
+)
+"""Free text: what items hold, also over the end of a line, and what they do not."""
 SORTED_BY = ("datetime", "id", "collection", *PROPERTIES, "test:deep.value", "nowhere")
 
 
@@ -32,6 +45,12 @@ def requests() -> st.SearchStrategy[SearchRequest]:
         sortby=st.just(NEWEST_FIRST) | orders(),
         limit=st.sampled_from(LIMITS),
     )
+
+
+def terms() -> st.SearchStrategy[tuple[str, ...]]:
+    """Free text of one term or two, in normal form."""
+    drawn = st.lists(st.sampled_from(TERMS), min_size=1, max_size=2)
+    return drawn.map(read_terms)
 
 
 def orders() -> st.SearchStrategy[tuple[SortField, ...]]:
@@ -185,4 +204,5 @@ _PARAMETERS: dict[str, st.SearchStrategy[Any]] = {
     "intersects": geometries(),
     "datetime": _intervals(),
     "filter": filters(),
+    "q": terms(),
 }

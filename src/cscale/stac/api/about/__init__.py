@@ -1,0 +1,1 @@
+"""What the API says of itself: its landing page, what it conforms to, its description."""
