@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cscale.catalogue import writing
+from cscale.catalogue.sqlite import writing
 from cscale.net.server import free_port
 from cscale.stac.items import Collection, Item
 

@@ -20,10 +20,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from cscale.archive import api as archive_api
 from cscale.archive.folders import Folders
-from cscale.catalogue import SqliteCatalogue
+from cscale.catalogue import SqliteStore, Store
+from cscale.catalogue.queryables import COLUMNS, Kind
+from cscale.catalogue.sqlite import SqliteCatalogue
 from cscale.discovery import Hub, Site, Source
 from cscale.discovery import api as discovery_api
 from cscale.errors import BadConfiguration, CscaleError
@@ -37,10 +40,12 @@ from cscale.portal import api as portal_api
 from cscale.settings import Section
 from cscale.stac import ItemSource
 from cscale.stac import api as stac_api
+from cscale.stac.source import Aggregates
 
 log = logging.getLogger("cscale")
 
-CATALOGUE = "catalogue.sqlite"
+_STAC = "/stac"
+_POSTGRESQL = ("postgresql://", "postgres://")
 
 
 class ServiceConfig(Section):
@@ -51,8 +56,10 @@ class ServiceConfig(Section):
 
     @field_validator("state", mode="after")
     @classmethod
-    def _from_folder(cls, path: Path, info: ValidationInfo) -> Path:
-        return _below(path, info)
+    def _from_folder(cls, state: Path | str, info: ValidationInfo) -> Path | str:
+        if str(state).startswith(_POSTGRESQL):
+            return str(state)
+        return _below(Path(state), info)
 
 
 class SiteConfig(ServiceConfig):
@@ -60,6 +67,10 @@ class SiteConfig(ServiceConfig):
 
     site: About
     """What it is."""
+    state: Path | str  # type: ignore[assignment]  # a hub's is a directory as yet
+    """The directory where the site keeps what it knows, or a `postgresql://` address."""
+    queryables: dict[str, Kind] = Field(default_factory=dict)
+    """More properties that filters answer quickly; each is a `number`, a `string` or `strings` (a list)."""
     data: dict[str, Path] = Field(default_factory=dict)
     """Folders served below `/data`: name and place."""
     policies: dict[str, Policy] = Field(default_factory=dict)
@@ -76,9 +87,14 @@ class SiteConfig(ServiceConfig):
         return self.site
 
     @property
-    def catalogue(self) -> Path:
-        """The catalogue's database file."""
-        return self.state / CATALOGUE
+    def store(self) -> Store:
+        """Where the catalogue is kept."""
+        columns = {**COLUMNS, **self.queryables}
+        if isinstance(self.state, Path):
+            return SqliteStore(self.state, columns=columns)
+        from cscale.catalogue.postgresql import PostgresStore  # only those who have one need its driver
+
+        return PostgresStore(self.state, columns=columns)
 
 
 class HubConfig(ServiceConfig):
@@ -88,6 +104,13 @@ class HubConfig(ServiceConfig):
     """What it is."""
     sites: tuple[Member, ...] = ()
     """Its members; the order says whose copy is preferred."""
+
+    @field_validator("state", mode="before")
+    @classmethod
+    def _is_a_directory(cls, state: object) -> object:
+        if isinstance(state, str) and state.startswith(_POSTGRESQL):
+            raise ValueError("a hub keeps its state in a directory as yet")
+        return state
 
     @field_validator("sites", mode="after")
     @classmethod
@@ -108,7 +131,7 @@ def _below(path: Path, info: ValidationInfo) -> Path:
     return (folder / path.expanduser()).resolve()
 
 
-def site_app(config: SiteConfig) -> Starlette:
+def site_app(config: SiteConfig) -> ASGIApp:
     """The application of one archive.
 
     Raises:
@@ -116,18 +139,17 @@ def site_app(config: SiteConfig) -> Starlette:
     """
     _refuse_unenforced(config)
     folders = Folders(config.data)
-    source = SqliteCatalogue(
-        config.catalogue,
-        data_url=f"{config.site.url}/data",
-        secret=shared_secret(config.state),
-    )
+    store = config.store
+    source = store.source(data_url=f"{config.site.url}/data", secret=store.secret())
+
+    aggregates = source if isinstance(source, SqliteCatalogue) else None
 
     async def close() -> None:
         source.close()
 
     front = Front(config.site.name, config.site.description, config.site.url)
     delivery = Mount("/data", routes=archive_api.routes(folders))
-    return _app(config.site, source, front, [delivery], close)
+    return archive_api.FirstHand(_app(config.site, source, front, [delivery], close, aggregates), folders)
 
 
 def hub_app(config: HubConfig) -> Starlette:
@@ -172,8 +194,9 @@ def _app(
     front: Front,
     more: Sequence[BaseRoute],
     close: Callable[[], Awaitable[None]],
+    aggregates: Aggregates | None = None,
 ) -> Starlette:
-    service = stac_api.Service(about.id, about.name, about.description or about.name, f"{about.url}/stac")
+    service = stac_api.Service(about.id, about.name, about.description or about.name, f"{about.url}{_STAC}")
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -184,9 +207,14 @@ def _app(
         body = {"status": "ok", "id": about.id, "version": version("cscale")}
         return await reply(request, msgspec.json.encode(body))
 
+    async def http_error(request: Request, error: Exception) -> Response:
+        response = await _http_error(request, error)
+        below_stac = request.url.path == _STAC or request.url.path.startswith(f"{_STAC}/")
+        return stac_api.in_form(request, service, response) if below_stac else response
+
     app = Starlette(
         routes=[
-            *stac_api.routes(source, service, "/stac"),
+            *stac_api.routes(source, service, _STAC, aggregates=aggregates),
             *portal_api.routes(source, front),
             Route("/health", health, methods=["GET"]),
             *more,
@@ -201,7 +229,7 @@ def _app(
             ),
             Middleware(Via, name=quote(about.url.partition("://")[2], safe=":")),
         ],
-        exception_handlers=_HANDLERS,
+        exception_handlers={**_HANDLERS, HTTPException: http_error},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # a redirect would be made from the Host header
@@ -226,6 +254,5 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 
 _HANDLERS: dict[Any, Any] = {
     CscaleError: error_response,
-    HTTPException: _http_error,
     Exception: _unforeseen,
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -240,6 +241,8 @@ def test_a_configuration_that_does_not_fit_is_refused_by_place(tmp_path: Path) -
     assert "No such file" in missing.stderr
 
 
-@pytest.mark.parametrize("command", ["demo", "serve", "ingest", "remove", "search", "get", "sites list"])
+@pytest.mark.parametrize(
+    "command", ["demo", "serve", "ingest", "remove", "export", "migrate", "search", "get", "sites list"]
+)
 def test_every_command_has_help_with_an_example(command: str) -> None:
-    assert "Example:" in cscale(*command.split(), "--help").stdout
+    assert re.search("[Ee]xample:", cscale(*command.split(), "--help").stdout)

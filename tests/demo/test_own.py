@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
-from cscale.catalogue import SqliteCatalogue
+from cscale.catalogue.sqlite import SqliteCatalogue
 from cscale.demo.own import COLLECTION, share_out, spans
 from cscale.errors import BadInput
 from cscale.identity import ANONYMOUS

@@ -1,10 +1,10 @@
-"""One archive: its items and collections, and how they get in.
+"""One archive: its items and collections, and how they get in and out.
 
-Public face: `SqliteCatalogue`, the `ItemSource` over them; `writing`, which opens a catalogue for
-changes. `ingest.ingest` takes files in (it needs the `site` extra).
+Public face: `Store`, what every database behind a catalogue offers; `SqliteStore` is one.
+`ingest.ingest` takes files in (it needs the `site` extra).
 """
 
-from cscale.catalogue.sqlite import SqliteCatalogue
-from cscale.catalogue.writing import writing
+from cscale.catalogue.sqlite import SqliteStore
+from cscale.catalogue.store import Catalogue, Store, Writer
 
-__all__ = ["SqliteCatalogue", "writing"]
+__all__ = ["Catalogue", "SqliteStore", "Store", "Writer"]

@@ -4,9 +4,8 @@ Items of one collection are alike, so a dictionary learnt from some of them make
 above all, quicker to inflate. Hrefs of the site's own files are kept relative to its address.
 """
 
-import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import zstandard
 
@@ -61,23 +60,25 @@ class Inflater:
         self._dictionaries: dict[int, zstandard.ZstdCompressionDict] = {}
         self._of_thread = threading.local()
 
-    def inflate(self, connection: sqlite3.Connection, rows: Iterable[tuple[int, bytes]]) -> list[bytes]:
-        """The bodies of (dictionary, data) rows."""
+    def inflate(self, rows: Iterable[tuple[int, bytes]], load: Callable[[int], bytes]) -> list[bytes]:
+        """The bodies of (dictionary, data) rows.
+
+        Args:
+            rows: The number of each body's dictionary, and the body as it is stored.
+            load: Reads a dictionary by its number, once.
+        """
         own: dict[int, zstandard.ZstdDecompressor] = self._of_thread.__dict__.setdefault("by_dictionary", {})
         bodies = []
         for number, data in rows:
             if number not in own:
-                own[number] = zstandard.ZstdDecompressor(dict_data=self._dictionary(connection, number))
+                own[number] = zstandard.ZstdDecompressor(dict_data=self._dictionary(number, load))
             body = own[number].decompress(data)
             bodies.append(body.replace(_DATA_IN_JSON, self._href))
         return bodies
 
-    def _dictionary(
-        self, connection: sqlite3.Connection, number: int
-    ) -> zstandard.ZstdCompressionDict | None:
+    def _dictionary(self, number: int, load: Callable[[int], bytes]) -> zstandard.ZstdCompressionDict | None:
         if number == NO_DICTIONARY:
             return None
         if number not in self._dictionaries:
-            row = connection.execute("SELECT data FROM dictionary WHERE n = ?", [number]).fetchone()
-            self._dictionaries[number] = zstandard.ZstdCompressionDict(row[0])
+            self._dictionaries[number] = zstandard.ZstdCompressionDict(load(number))
         return self._dictionaries[number]

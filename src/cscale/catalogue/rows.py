@@ -1,5 +1,6 @@
 """An item as the tables keep it: what it must have to be taken, and what its columns hold."""
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping
@@ -9,10 +10,11 @@ from typing import Any, NamedTuple
 import msgspec
 import shapely
 
-from cscale.catalogue.schema import COLUMNS
+from cscale.catalogue.queryables import Kind
 from cscale.errors import BadInput, BadRequest
 from cscale.stac.geometry import Box, bounds_of, planar
 from cscale.stac.items import item_times, open_body, property_value
+from cscale.stac.text import words_of
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # the last are halves of characters
 _UNWRITABLE = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
@@ -27,7 +29,8 @@ class Row(NamedTuple):
         t_last: Its last instant.
         box: The box of its geometry, with the heights of its own; None where it has no geometry.
         geometry: WKB; empty where it is the box itself, None where there is none.
-        properties: The values of its `COLUMNS`.
+        text: The words that free text is looked for in; None where there are none.
+        properties: The values of its typed columns.
     """
 
     t: int
@@ -35,7 +38,61 @@ class Row(NamedTuple):
     t_last: int
     box: Box | None
     geometry: bytes | None
+    text: str | None
     properties: tuple[Any, ...]
+
+
+class Prepared(NamedTuple):
+    """An item ready to be put: what can be done without the catalogue is done.
+
+    Attributes:
+        collection: The id of its collection.
+        id: Its id.
+        digest: Of the body, to know what has changed.
+        body: Its open body.
+        row: What the tables keep of it.
+        names: The names of its properties with the JSON types of their values: `datetime:string`.
+    """
+
+    collection: str
+    id: str
+    digest: bytes
+    body: bytes
+    row: Row
+    names: frozenset[str]
+
+
+def prepare(item: Mapping[str, Any], columns: Mapping[str, Kind]) -> Prepared:
+    """Do all of taking an item that needs no database; safe to do in another process.
+
+    Args:
+        item: The item.
+        columns: The typed columns that the catalogue has.
+
+    Raises:
+        BadInput: If it lacks what every item must have, or that cannot be read.
+    """
+    item_id, collection, body = name_of(item, "id"), name_of(item, "collection"), body_of(item)
+    row = row_of(item, columns)
+    return Prepared(collection, item_id, digest_of(body), body, row, names_of(item))
+
+
+def digest_of(body: bytes) -> bytes:
+    """What tells one body from another."""
+    return hashlib.blake2b(body, digest_size=12).digest()
+
+
+def names_of(item: Mapping[str, Any]) -> frozenset[str]:
+    """The names of an item's properties with the JSON types of their values; nulls tell nothing."""
+    properties: Mapping[str, Any] = item["properties"]
+    return frozenset(
+        f"{name}:{_JSON_TYPES.get(type(value), 'object')}"
+        for name, value in properties.items()
+        if value is not None
+    )
+
+
+_JSON_TYPES = {str: "string", bool: "boolean", int: "number", float: "number", list: "array"}
 
 
 def can_name(text: str) -> bool:
@@ -78,8 +135,8 @@ def collection_body(collection: Mapping[str, Any]) -> bytes:
     return body_of(collection) + b"]}"
 
 
-def row_of(item: Mapping[str, Any]) -> Row:
-    """An item's row.
+def row_of(item: Mapping[str, Any], columns: Mapping[str, Kind]) -> Row:
+    """An item's row, with the values of these columns.
 
     Raises:
         BadInput: If it lacks what every item must have, or that cannot be read.
@@ -93,7 +150,8 @@ def row_of(item: Mapping[str, Any]) -> Row:
     if moment is None:
         raise BadInput("it has no datetime, nor start_datetime and end_datetime")
     box, geometry = _area(item)
-    return Row(moment, first, last, box, geometry, tuple(_stored(item, name) for name in COLUMNS))
+    stored = tuple(_stored(item, name) for name in columns)
+    return Row(moment, first, last, box, geometry, words_of(item) or None, stored)
 
 
 def _area(item: Mapping[str, Any]) -> tuple[Box | None, bytes | None]:

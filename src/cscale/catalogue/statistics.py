@@ -3,8 +3,8 @@
 Kept at ingest: the number of items in each 5-degree cell (by the box's centre) and on each day.
 """
 
-import sqlite3
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
@@ -51,13 +51,6 @@ class Extent(NamedTuple):
     end: int | None
 
 
-_EXTENT = """
-SELECT min(CASE WHEN west > east THEN -180 ELSE west END), min(south),
-       max(CASE WHEN west > east THEN 180 ELSE east END), max(north), min(t_first), max(t_last)
-FROM item WHERE collection = ?
-"""
-
-
 @dataclass(slots=True)
 class CollectionStatistics:
     """Where and when the items of one collection lie.
@@ -68,6 +61,8 @@ class CollectionStatistics:
         before: How far an item begins before its place in time at most, microseconds.
         after: How far an item ends after it at most.
         items: How many there are.
+        cells: How many in each cell, from south and west.
+        extent: Where and when they lie, once it has been looked up.
     """
 
     n: int
@@ -75,20 +70,23 @@ class CollectionStatistics:
     before: int
     after: int
     items: int = 0
-    cells: Floats = field(default_factory=lambda: numpy.zeros((_ROWS, _COLUMNS)))  # from south and west
+    cells: Floats = field(default_factory=lambda: numpy.zeros((_ROWS, _COLUMNS)))
     _days: list[int] = field(default_factory=list)
     _until: list[int] = field(default_factory=list)  # items up to each day
-    _extent: Extent | None = None
+    extent: Extent | None = None
 
-    def load(self, connection: sqlite3.Connection) -> None:
-        """Read the counts."""
-        for cell, items in connection.execute("SELECT cell, items FROM cell WHERE collection = ?", [self.n]):
+    def load(self, cells: Iterable[tuple[int, int]], days: Iterable[tuple[int, int]]) -> None:
+        """Take the counts.
+
+        Args:
+            cells: Cells and how many items each has.
+            days: Days and how many items each has.
+        """
+        for cell, items in cells:
             self.cells[divmod(cell, _COLUMNS)] = items
-        days = connection.execute(
-            "SELECT day, items FROM day WHERE collection = ? AND items > 0 ORDER BY day", [self.n]
-        ).fetchall()
-        self._days = [day for day, _ in days]
-        self._until = list(accumulate((items for _, items in days), initial=0))
+        counted = sorted((day, items) for day, items in days if items > 0)
+        self._days = [day for day, _ in counted]
+        self._until = list(accumulate((items for _, items in counted), initial=0))
         self.items = self._until[-1]
 
     def in_time(self, interval: Interval | None) -> float:
@@ -101,19 +99,32 @@ class CollectionStatistics:
             last = bisect_right(self._days, day_of(interval.end + self.before))
         return self._until[max(last, first)] - self._until[first]
 
+    def moment_after(self, moment: int | None, items: float, *, descending: bool) -> int | None:
+        """How far from a moment to go to pass about so many items, in whole days.
+
+        Args:
+            moment: Where to begin, microseconds since 1970; None for the first or, descending, the last.
+            items: How many.
+            descending: Whether to go back in time.
+
+        Returns:
+            The first moment of a day; None where there are not so many left.
+        """
+        days, until = self._days, self._until
+        if descending:
+            at = len(days) if moment is None else bisect_right(days, day_of(moment - 1))
+            upto = bisect_right(until, until[at] - items) - 1
+            return days[upto] * DAY if 0 < upto < at else None
+        at = 0 if moment is None else bisect_left(days, day_of(moment))
+        upto = bisect_left(until, until[at] + items)
+        return days[upto] * DAY if at < upto < len(days) else None
+
     def in_box(self, parts: list[Bounds]) -> float:
         """About how many items lie in a box, given as parts that do not cross the antimeridian."""
         return sum(
             float(_shares(south, north, -90, _ROWS) @ self.cells @ _shares(west, east, -180, _COLUMNS))
             for west, south, east, north in parts
         )
-
-    def extent(self, connection: sqlite3.Connection) -> Extent:
-        """The box and the stretch of time that all items lie in; looked up once."""
-        if self._extent is None:
-            row = connection.execute(_EXTENT, [self.n]).fetchone()
-            self._extent = Extent(None if row[0] is None else list(row[:4]), *row[4:])
-        return self._extent
 
 
 def _shares(low: float, high: float, start: int, cells: int) -> Floats:
@@ -122,23 +133,3 @@ def _shares(low: float, high: float, start: int, cells: int) -> Floats:
     covered = numpy.minimum(high + 0.5, edges + CELL) - numpy.maximum(low - 0.5, edges)
     shares: Floats = numpy.maximum(covered, 0.0) / CELL
     return shares
-
-
-class Statistics:
-    """The statistics of all collections, read anew when an ingest has changed them."""
-
-    def __init__(self) -> None:
-        # one pair, replaced at once: threads may be reading different states
-        self._known: tuple[int, dict[str, CollectionStatistics]] = (-1, {})
-
-    def current(self, connection: sqlite3.Connection) -> dict[str, CollectionStatistics]:
-        """The collections by id. Call it inside the transaction of the query it serves."""
-        generation = connection.execute("SELECT n FROM generation").fetchone()[0]
-        known = self._known
-        if known[0] != generation:
-            rows = connection.execute("SELECT n, id, before, after FROM collection ORDER BY id").fetchall()
-            collections = {row[1]: CollectionStatistics(*row) for row in rows}
-            for each in collections.values():
-                each.load(connection)
-            known = self._known = (generation, collections)
-        return known[1]

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from cscale.cli import demo, get, ingest, search, serve, sites
+from cscale.cli import demo, export, get, ingest, migrate, search, serve, sites
 from cscale.cli.output import stop_on_errors
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("ingest")(ingest.ingest)
 app.command("remove")(ingest.remove)
+app.command("export")(export.export)
+app.command("migrate")(migrate.migrate)
 app.command("search")(search.search)
 app.command("get")(get.get)
 app.add_typer(sites.app, name="sites")

@@ -199,7 +199,7 @@ def take_in(config: Path) -> None:
         BadInput: If anything is refused.
     """
     site = load(config, SiteConfig)
-    report = ingest(site.catalogue, list(site.data.values()), Options(Folders(site.data)))
+    report = ingest(site.store, list(site.data.values()), Options(Folders(site.data)))
     if report.refused:
         where, why = report.refused[0]
         raise BadInput(f"{site.site.name} refuses what was made for it: {where}: {why}")

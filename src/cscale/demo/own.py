@@ -8,10 +8,10 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from cscale.app import CATALOGUE
 from cscale.archive.folders import Folders
-from cscale.catalogue import SqliteCatalogue, writing
+from cscale.catalogue import SqliteStore
 from cscale.catalogue.ingest import Options, ingest
+from cscale.catalogue.sqlite.store import FILE
 from cscale.demo.archives import Archive, Expected, Progress, Truth
 from cscale.errors import BadInput
 from cscale.identity import ANONYMOUS
@@ -65,13 +65,13 @@ def share_out(folder: Path, scenes: Path, progress: Progress) -> tuple[Truth, li
     whole = folder / ".all.part"
     shutil.rmtree(whole, ignore_errors=True)
     try:
-        refused = _take_all(whole / CATALOGUE, scenes, progress)
-        listed = asyncio.run(_listed(whole / CATALOGUE))
+        refused = _take_all(SqliteStore(whole), scenes, progress)
+        listed = asyncio.run(_listed(SqliteStore(whole)))
         if not listed:
             reasons = "".join(f"; {where}: {why}" for where, why in refused[:3])
             raise BadInput(f"{scenes}: no GeoTIFF or STAC item that can be taken{reasons}")
         for name, span in spans(len(listed)).items():
-            _list_only(whole / CATALOGUE, folder / name, [each[:2] for each in listed], span)
+            _list_only(whole, folder / name, [each[:2] for each in listed], span)
     finally:
         shutil.rmtree(whole, ignore_errors=True)
     shares = spans(len(listed))
@@ -82,20 +82,20 @@ def share_out(folder: Path, scenes: Path, progress: Progress) -> tuple[Truth, li
     return truth, refused
 
 
-def _take_all(catalogue: Path, scenes: Path, progress: Progress) -> list[Refused]:
+def _take_all(store: SqliteStore, scenes: Path, progress: Progress) -> list[Refused]:
     """Ingest the folder; raster files that no item speaks of are refused first, then taken by name."""
     options = Options(Folders({"scenes": scenes}))
-    first = ingest(catalogue, [scenes], options, progress).refused
+    first = ingest(store, [scenes], options, progress).refused
     alone = [Path(where) for where, _ in first if Path(where).suffix.lower() in (".tif", ".tiff")]
     if not alone:
         return first
-    second = ingest(catalogue, alone, replace(options, collection=COLLECTION), progress).refused
+    second = ingest(store, alone, replace(options, collection=COLLECTION), progress).refused
     return [each for each in first if Path(each[0]) not in alone] + second
 
 
-async def _listed(catalogue: Path) -> list[tuple[str, str, int]]:
+async def _listed(store: SqliteStore) -> list[tuple[str, str, int]]:
     """Collection, id and time of all items, oldest first."""
-    source, listed = SqliteCatalogue(catalogue, data_url="", secret=bytes(32)), []
+    source, listed = store.source(data_url="", secret=bytes(32)), []
     request = SearchRequest(limit=MAX_LIMIT)
     with closing(source):
         while True:
@@ -113,9 +113,9 @@ def _list_only(whole: Path, state: Path, listed: Sequence[tuple[str, str]], span
     aside = state.with_name(f".{state.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
-    with closing(sqlite3.connect(whole)) as source, closing(sqlite3.connect(aside / CATALOGUE)) as copy:
+    with closing(sqlite3.connect(whole / FILE)) as source, closing(sqlite3.connect(aside / FILE)) as copy:
         source.backup(copy)
-    with writing(aside / CATALOGUE) as writer:
+    with SqliteStore(aside).writing() as writer:
         for rank, (collection, item) in enumerate(listed):
             if rank not in span:
                 writer.remove(collection, item)

@@ -1,0 +1,1 @@
+"""How a catalogue in PostgreSQL is changed."""
