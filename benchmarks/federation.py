@@ -13,7 +13,7 @@ import aiohttp
 
 from benchmarks.measuring import generated, p50, p95, table
 from cscale.app import HubConfig, SiteConfig, hub_app, site_app
-from cscale.catalogue import writing
+from cscale.catalogue.sqlite import writing
 from cscale.net.server import free_port
 from cscale.settings import load
 from tests.serving import serving

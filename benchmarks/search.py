@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import generated, p50, p95, table, timed
-from cscale.catalogue import SqliteCatalogue, writing
+from cscale.catalogue.sqlite import SqliteCatalogue, writing
+from cscale.catalogue.sqlite.search import read_bodies
 from cscale.identity import ANONYMOUS
 from cscale.stac.items import read_body
 from cscale.stac.search import SearchRequest, from_json
@@ -116,9 +117,7 @@ async def _bare(catalogue: SqliteCatalogue, numbers: list[int]) -> None:
     """The hand-written limit: the same bodies read and inflated, and nothing else."""
 
     def read(connection: sqlite3.Connection) -> None:
-        sql = "SELECT dictionary, data FROM body WHERE n = ?"
-        rows = [connection.execute(sql, [n]).fetchone() for n in numbers]
-        catalogue._inflater.inflate(connection, rows)  # noqa: SLF001  # the same code, alone
+        read_bodies(connection, numbers, catalogue._inflater)  # noqa: SLF001  # the same code, alone
 
     await catalogue._in_thread(read)  # noqa: SLF001
 

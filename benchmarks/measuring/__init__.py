@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-_TOOLS = Path(__file__).parents[2] / "shared" / "tools"
+_TOOLS = Path(__file__).parents[3] / "shared" / "tools"
 
 
 def generated(
@@ -15,7 +15,7 @@ def generated(
 ) -> Iterator[dict[str, Any]]:
     """Sentinel-2-like items, the same for the same index (`../shared/tools/gen_items.py`)."""
     sys.path.insert(0, str(_TOOLS))
-    import gen_items
+    import gen_items  # type: ignore[import-not-found]
 
     for index in range(first, first + items):
         yield gen_items.make_item(index, site_base=site, n_hint=items, order="random")
