@@ -6,8 +6,10 @@ install:               ## .venv with cscale in it
 demo: install          ## three archives and a hub on this machine; ARGS=--once ends after the first answers
 	@$(BIN)/cscale demo $(ARGS)
 test: lint             ## all tests
+	@tools/servers
 	$(BIN)/pytest -n auto $(ARGS)
 soak: install          ## the load and fault tests at full size
+	@tools/servers
 	$(BIN)/pytest -m soak --timeout 7200 $(ARGS)
 lint: install          ## style, types, and the rooms' order
 	@tools/lint

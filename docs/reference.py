@@ -12,7 +12,7 @@ import typer.main
 
 from cscale.app import HubConfig, SiteConfig
 from cscale.cli import app
-from cscale.stac.openapi import document
+from cscale.stac.api.about.openapi import document
 
 
 class UndocumentedError(Exception):
