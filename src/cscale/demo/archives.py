@@ -18,6 +18,7 @@ from rasterio.transform import Affine
 from cscale.app import SiteConfig
 from cscale.archive.folders import Folders
 from cscale.catalogue.ingest import Options, ingest
+from cscale.catalogue.sqlite.schema import FORMAT
 from cscale.demo.items import item_id, scene_collection, scene_item
 from cscale.demo.scenes import CLASSES, NO_DATA, Cube, Numbers, Source
 from cscale.errors import BadConfiguration, BadInput
@@ -208,7 +209,7 @@ def take_in(config: Path) -> None:
 def _recipe(source: Source) -> str:
     """What the files are made from and by: they are made anew when either changes."""
     code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    return hashlib.sha256(source.recipe.encode() + code).hexdigest()
+    return hashlib.sha256(f"{source.recipe} {FORMAT}".encode() + code).hexdigest()
 
 
 def _stands(state: Path, recipe: str) -> bool:

@@ -83,7 +83,12 @@ def close_body(body: bytes, links: bytes) -> bytes:
         body: The open body.
         links: One or more links as JSON objects with commas between, without brackets.
     """
-    return b"".join((body, b"" if body.endswith(b"[") or not links else b",", links, b"]}"))
+    return b"".join(closed_pieces(body, links))
+
+
+def closed_pieces(body: bytes, links: bytes) -> tuple[bytes, ...]:
+    """What `close_body` joins."""
+    return body, b"" if body.endswith(b"[") or not links else b",", links, b"]}"
 
 
 def read_body(body: bytes) -> Item:

@@ -78,16 +78,17 @@ class Items:
         self, request: Request, page: ItemPage, fields: Fields, links: Iterable[Link]
     ) -> Response:
         """The ItemCollection, put together from bytes."""
-        items = [self._offer.closed(item) for item in page.items]
-        if fields != _ALL_FIELDS:
-            pick = picker(fields)
-            items = [pick(item) for item in items]
+        pieces = [b'{"type":"FeatureCollection","features":[']
+        pick = picker(fields) if fields != _ALL_FIELDS else None
+        for number, item in enumerate(page.items):
+            pieces += (b",",) if number else ()
+            pieces += self._offer.pieces(item) if pick is None else (pick(self._offer.closed(item)),)
         rest: dict[str, Any] = {
             "links": [self._offer.link("root", "/"), *links],
-            "numberReturned": len(items),
+            "numberReturned": len(page.items),
         }
         if page.matched is not None:
             rest["numberMatched"] = page.matched
         tail = msgspec.json.encode(rest | dict(page.extra))
-        body = b"".join((b'{"type":"FeatureCollection","features":[', b",".join(items), b"],", tail[1:]))
+        body = b"".join([*pieces, b"],", tail[1:]])
         return await answered(request, self._offer.service, body, pages.results, GEOJSON)

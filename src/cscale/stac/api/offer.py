@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from cscale.stac.items import GEOJSON, Collection, Link, OpenItem, close_body, own_links
+from cscale.stac.items import GEOJSON, Collection, Link, OpenItem, closed_pieces, own_links
 from cscale.stac.source import Aggregates, ItemSource, Transactions
 
 JSON = "application/json"
@@ -108,6 +108,10 @@ class Offer:
 
     def closed(self, item: OpenItem) -> bytes:
         """An item with the links that say where it stands."""
+        return b"".join(self.pieces(item))
+
+    def pieces(self, item: OpenItem) -> tuple[bytes, ...]:
+        """The same in pieces, to be joined once with all that surrounds them."""
         collection = f"{self.service.url}{collection_path(item.collection)}"
         links = (
             f'{{"rel":"self","href":"{collection}/items/{quote(item.id, safe="")}","type":"{GEOJSON}"}},'
@@ -115,7 +119,7 @@ class Offer:
             f'{{"rel":"parent","href":"{collection}","type":"{JSON}"}},'
             f'{{"rel":"root","href":"{self.service.url}/","type":"{JSON}"}}'
         )
-        return close_body(item.body, links.encode())
+        return closed_pieces(item.body, links.encode())
 
 
 def collection_path(collection_id: str) -> str:
