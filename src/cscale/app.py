@@ -26,7 +26,6 @@ from cscale.archive import api as archive_api
 from cscale.archive.folders import Folders
 from cscale.catalogue import SqliteStore, Store
 from cscale.catalogue.queryables import COLUMNS, Kind
-from cscale.catalogue.sqlite import SqliteCatalogue
 from cscale.discovery import Hub, Site, Source
 from cscale.discovery import api as discovery_api
 from cscale.errors import BadConfiguration, CscaleError
@@ -142,14 +141,12 @@ def site_app(config: SiteConfig) -> ASGIApp:
     store = config.store
     source = store.source(data_url=f"{config.site.url}/data", secret=store.secret())
 
-    aggregates = source if isinstance(source, SqliteCatalogue) else None
-
     async def close() -> None:
         source.close()
 
     front = Front(config.site.name, config.site.description, config.site.url)
     delivery = Mount("/data", routes=archive_api.routes(folders))
-    return archive_api.FirstHand(_app(config.site, source, front, [delivery], close, aggregates), folders)
+    return archive_api.FirstHand(_app(config.site, source, front, [delivery], close, source), folders)
 
 
 def hub_app(config: HubConfig) -> Starlette:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 from cscale.catalogue.queryables import Kind
 from cscale.catalogue.rows import Prepared
 from cscale.stac.items import Collection, Item
-from cscale.stac.source import ItemSource
+from cscale.stac.source import Aggregates, ItemSource
 
 Change = Literal["added", "changed", "unchanged"]
 
@@ -96,8 +96,8 @@ class Writer(Protocol):
         ...
 
 
-class Catalogue(ItemSource, Protocol):
-    """A catalogue that is open for searches."""
+class Catalogue(ItemSource, Aggregates, Protocol):
+    """A catalogue that is open for searches and counts."""
 
     def close(self) -> None:
         """Let reads under way finish and let go of the database."""

@@ -1,1 +1,1 @@
-"""How a catalogue in PostgreSQL is searched."""
+"""How a catalogue in PostgreSQL is searched, and how its items are counted."""

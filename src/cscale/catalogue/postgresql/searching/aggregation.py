@@ -17,7 +17,7 @@ from cscale.catalogue.postgresql.schema import column
 from cscale.catalogue.postgresql.searching.conditions import Condition
 from cscale.catalogue.postgresql.searching.query import Query
 from cscale.catalogue.postgresql.searching.search import Bodies, Search
-from cscale.stac.aggregation import AggregateRequest, AggregationCollection
+from cscale.stac.aggregation import AggregateRequest, Aggregation, AggregationCollection
 from cscale.stac.aggregation.counting import (
     DAY,
     HOUR,
@@ -37,6 +37,7 @@ from cscale.stac.items import Item, item_geometry, item_times, property_value
 _BY_STATISTICS = frozenset({"total_count", "datetime_min", "datetime_max", "collection_frequency", OVER_TIME})
 _EDGE_OF_MAP = 85.05112877980659  # degrees; the latitude where web map tiles end
 _CLOSE = 1e-6  # to an edge between tiles: the database's mathematics may differ in the last digit
+_SOME = 2000  # groups that are taken before others have their turn
 _WIDE = 179.0  # degrees; a shape of parts that is wider may be shorter across the antimeridian
 
 
@@ -63,7 +64,7 @@ async def aggregate(
     counting = _Counting(reader, query, bodies, request)
     if not await counting.by_statistics():
         await counting.by_items()
-    return AggregationCollection([answer(name, counting.counts, request) for name in request.names])
+    return AggregationCollection(await asyncio.to_thread(counting.answers))
 
 
 @dataclass(slots=True)
@@ -75,6 +76,10 @@ class _Counting:
     bodies: Bodies
     request: AggregateRequest
     counts: Counts = field(default_factory=Counts)
+
+    def answers(self) -> list[Aggregation]:
+        """What was counted, as it is told."""
+        return [answer(name, self.counts, self.request) for name in self.request.names]
 
     async def by_statistics(self) -> bool:
         """Count by what the archive knows of itself; False where that does not tell all."""
@@ -155,10 +160,13 @@ class _Counting:
             f" GROUP BY GROUPING SETS ({', '.join(sets)})"
         )
         bound = [value for each in groupings for value in each.bound]
-        rows = await self._fetch(sql, [*bound, *(value for _, values in needed for value in values)])
-        for outside, items, first, last, *values in rows:
-            grouping, start = masks[outside]
-            self._take(grouping.name, values[start : start + len(grouping.keys)], items, first, last)
+        bound += [value for _, values in needed for value in values]
+        cursor = await self.reader.execute(sql.encode(), bound, binary=True)
+        while rows := await cursor.fetchmany(_SOME):
+            for outside, items, first, last, *values in rows:
+                grouping, start = masks[outside]
+                self._take(grouping.name, values[start : start + len(grouping.keys)], items, first, last)
+            await asyncio.sleep(0)  # there may be very many groups, and others wait for the loop
 
     def _take(self, name: str, key: Sequence[Any], items: int, first: int, last: int) -> None:
         """Take the count of one group."""
@@ -174,11 +182,12 @@ class _Counting:
         elif name in RANGES:
             self._add(name, key[0], items)
         else:
-            x, y, wkb = key
+            cell, wkb = key
             if wkb is not None:
                 self._add(name, self._cell(name, shapely.from_wkb(wkb)), items)
             else:
-                self._add(name, None if x is None else (x, y), items)
+                _, rows = cells(name, self.request.precision_of(name))
+                self._add(name, None if cell is None else divmod(cell, rows), items)
 
     def _grouping(self, name: str) -> _Grouping | None:
         """How the database groups by an aggregation; None where it is told otherwise."""
@@ -265,7 +274,10 @@ def _over_time(length: int) -> _Grouping:
 
 
 def _cells(name: str, precision: int) -> _Grouping:
-    """By the cell of the middle of the box: column, row; else the shape, where it must be looked at."""
+    """By the cell of the middle of the box (its column times the rows, plus its row), or by the shape.
+
+    By the shape where that must be looked at: the middle is close to an edge, or perhaps elsewhere.
+    """
     columns, rows = cells(name, precision)
     longitude = "((ST_XMin(i.geom) + ST_XMax(i.geom)) / 2.0)"
     latitude = "((ST_YMin(i.geom) + ST_YMax(i.geom)) / 2.0)"
@@ -278,11 +290,5 @@ def _cells(name: str, precision: int) -> _Grouping:
         look = f"({look} OR abs({y} - round({y})) < {_CLOSE})"
     x = f"least(trunc(({longitude} + 180.0) / 360.0 * {columns}), {columns - 1})::bigint"
     row = f"greatest(least(trunc({y}), {rows - 1}), 0)::bigint"
-    return _Grouping(
-        name,
-        [
-            f"CASE WHEN NOT {look} THEN {x} END",
-            f"CASE WHEN NOT {look} THEN {row} END",
-            f"CASE WHEN {look} THEN ST_AsBinary(i.geom) END",
-        ],
-    )
+    cell = f"CASE WHEN NOT {look} THEN {x} * {rows} + {row} END"
+    return _Grouping(name, [cell, f"CASE WHEN {look} THEN ST_AsBinary(i.geom) END"])

@@ -17,10 +17,11 @@ from cscale.catalogue.postgresql.schema import Connection
 
 MOST = 2_000_000
 """The most items that are kept here at once, 28 bytes of memory each."""
+READING = 2e-6
+"""Seconds an item that is read in a block takes, measured."""
 _BLOCK = 50_000
 _DIGEST = 12  # bytes, as `digest_of` makes them
 _MARK = 8  # bytes of a hash
-_PAYS = 200  # items that are read in a block in the time of one question
 _FRESH = 1.0  # seconds
 
 _NO_MARK = bytes(_MARK)
@@ -28,7 +29,7 @@ _MARK_OF = "substr(sha256(convert_to({0}, 'UTF8')), 1, 8)"
 _ORIGIN = f"coalesce({_MARK_OF.format('origin')}, '\\x0000000000000000'::bytea)"
 _ONE = f"SELECT digest, {_ORIGIN} FROM held WHERE collection = %s AND id = %s"  # noqa: S608  # our own words
 _SOME = f"""
-SELECT max(id), string_agg({_MARK_OF.format("id")} || digest || {_ORIGIN}, ''::bytea)
+SELECT count(*), max(id), string_agg({_MARK_OF.format("id")} || digest || {_ORIGIN}, ''::bytea)
        FILTER (WHERE length(digest) = {_DIGEST})
 FROM (SELECT id, digest, origin FROM held WHERE collection = %s AND id > %s ORDER BY id LIMIT %s) AS block
 """  # noqa: S608  # our own words
@@ -61,7 +62,7 @@ class _Collection:
         generation: The one that it is known of; None where there is no such collection.
         checked: When it was seen last that this is still the one, by the monotonic clock.
         items: About how many there are.
-        asked: How many were looked up one by one.
+        asking: How long they were looked up one by one, seconds.
         keys: The hashes of the ids, ascending; None where they are not kept here.
         told: Digest and mark of each, in the order of the keys.
     """
@@ -69,7 +70,7 @@ class _Collection:
     generation: int | None
     checked: float
     items: int
-    asked: int = 0
+    asking: float = 0.0
     keys: "NDArray[numpy.uint64] | None" = None
     told: bytes = b""
 
@@ -81,10 +82,22 @@ class Standing:
         connection: Sees what others keep at once.
         most: The most items to keep here; in larger collections they are looked up one by one.
         fresh: How long what is kept here is taken to be so, seconds.
+        block: How many are read at once.
+        reading: How long it takes to read an item so, seconds. Once as much time was spent on asking one
+            by one as reading all would take, all are read.
     """
 
-    def __init__(self, connection: Connection, most: int = MOST, fresh: float = _FRESH) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        most: int = MOST,
+        fresh: float = _FRESH,
+        block: int = _BLOCK,
+        reading: float = READING,
+    ) -> None:
         self._connection = connection
+        self._block = block
+        self._reading = reading
         self._most = most
         self._fresh = fresh
         self._collections: dict[int, _Collection] = {}
@@ -97,11 +110,13 @@ class Standing:
             item_id: The item's id.
         """
         known = self._known(collection)
-        if known.keys is None and known.asked * _PAYS >= known.items and self._has_room(known.items):
+        pays = known.asking >= known.items * self._reading
+        if known.keys is None and pays and self._has_room(known.items):
             self._read(collection, known)
         if known.keys is None:
-            known.asked += 1
+            started = time.monotonic()
             row = self._connection.execute(_ONE, [collection, item_id]).fetchone()
+            known.asking += time.monotonic() - started
             return None if row is None else Stands(*row)
         key = numpy.uint64(int.from_bytes(mark_of(item_id), "big"))
         at = int(numpy.searchsorted(known.keys, key))
@@ -133,10 +148,10 @@ class Standing:
     def _read(self, collection: int, known: _Collection) -> None:
         """Read all that stands in a collection."""
         blocks: list[bytes] = []
-        last: str | None = ""
-        while last is not None:
-            row = self._connection.execute(_SOME, [collection, last, _BLOCK], binary=True).fetchone()
-            last, block = row or (None, None)
+        found, last = self._block, ""
+        while found == self._block:
+            row = self._connection.execute(_SOME, [collection, last, self._block], binary=True).fetchone()
+            found, last, block = row or (0, "", None)
             blocks.append(block or b"")
         rows = numpy.frombuffer(b"".join(blocks), _ROW)
         rows = rows[numpy.argsort(rows["key"])]

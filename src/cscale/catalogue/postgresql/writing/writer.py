@@ -11,8 +11,7 @@ from cscale.catalogue.bodies import NO_DICTIONARY, Deflater, learn_dictionary
 from cscale.catalogue.postgresql.connection import Place, connect
 from cscale.catalogue.postgresql.records import record_of, storable
 from cscale.catalogue.postgresql.schema import LONGEST_NAME, Connection, at_work, column, columns_of, opened
-from cscale.catalogue.postgresql.writing import merging, partitions
-from cscale.catalogue.postgresql.writing.standing import Standing, mark_of
+from cscale.catalogue.postgresql.writing import merging, partitions, standing
 from cscale.catalogue.queryables import COLUMNS, Kind
 from cscale.catalogue.rows import (
     Prepared,
@@ -64,7 +63,7 @@ class PostgresWriter:
         self._put_collections: set[str] = set()
         self._described: dict[int, bytes] = {}
         self._dropped: set[int] = set()
-        self._standing = Standing(connection)
+        self._standing = standing.Standing(connection, standing.MOST, reading=standing.READING)
         self._put: dict[int, bytes] = {}  # by a hash of collection and id
         self._gone: set[int] = set()
         self._waiting: dict[tuple[int, str], tuple[Prepared, str | None]] = {}
@@ -134,7 +133,7 @@ class PostgresWriter:
         held = None if key in self._gone else self._standing.of(n, item_id)
         if held and held.digest == digest:
             self._put[key] = digest
-            moved = origin is not None and mark_of(origin) != held.mark
+            moved = origin is not None and standing.mark_of(origin) != held.mark
             self._moved = self._moved or moved
             self._same.append((n, item_id, origin if moved else None))
             if len(self._same) >= _BATCH:
