@@ -53,7 +53,9 @@ def run(items: int) -> str:
         for number in range(items):
             (files / f"{number}.bin").write_bytes(random.Random(number).randbytes(FILE))
         servers = {
-            OURS: stack.enter_context(archives.site(archives.configure(folder, data={"files": files}))),
+            OURS: stack.enter_context(
+                archives.site(archives.configure(folder, data={"files": files}), workers=_THREADS)
+            ),
             DEBIAN: stack.enter_context(nginx(folder / "nginx", files, nopush=True)),
             UNCORKED: stack.enter_context(nginx(folder / "uncorked", files, nopush=False)),
         }

@@ -70,8 +70,8 @@ def ingest(config: Path, *paths: Path) -> float:
 
 
 @contextmanager
-def site(config: Path) -> Iterator[Server]:
+def site(config: Path, workers: int = 1) -> Iterator[Server]:
     """`cscale serve site`, until the block ends."""
     port = int(json.loads(config.read_text())["site"]["url"].rpartition(":")[2])
-    with served(cscale("serve", "site", "--config", str(config)), port) as server:
+    with served(cscale("serve", "site", "--config", str(config), "--workers", str(workers)), port) as server:
         yield server

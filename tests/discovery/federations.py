@@ -21,7 +21,7 @@ from cscale.federation import Endpoint, Member
 from cscale.identity import Caller
 from cscale.stac.evaluation import matcher, order_key, sort_value
 from cscale.stac.items import Item, close_body, item_times
-from cscale.stac.search import SearchRequest
+from cscale.stac.search import SearchRequest, SortField
 from cscale.stac.source import ItemSource
 from cscale.stac.times import text_of
 
@@ -33,6 +33,10 @@ WINDOW = 15 * 60 * 1_000_000
 DAYS = {"start_datetime": "2020-05-19T00:00:00Z", "end_datetime": "2020-05-22T00:00:00Z"}
 PLACES = ((0.0, 0.0, 1.0, 1.0), (20.0, 20.0, 21.0, 21.0))
 OWN_PRODUCT = "test:product"
+PARTS = frozenset({"collections", "ids", "bbox", "intersects", "datetime", "filter", "q"})
+LEAVES = (*[frozenset[str]()] * 3, frozenset({"filter"}), frozenset({"datetime", "ids", "bbox"}),
+          frozenset({"sortby"}), PARTS | {"sortby"})  # fmt: skip
+"""What archives leave of a search to the hub."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,13 @@ class Archive:
         member: Its entry.
         items: Its items, in its own words.
         page: The longest page it gives.
+        leaves: What it leaves of any search to the hub.
     """
 
     member: Member
     items: Sequence[Item]
     page: int = 1000
+    leaves: frozenset[str] = frozenset()
 
 
 def member(site: str, **told: Any) -> Member:
@@ -66,7 +72,9 @@ def _archive(site: str, minutes: Sequence[int]) -> st.SearchStrategy[Archive]:
         st.sampled_from([{}, {"c": "A-C"}, {"c": "A-C", "d": "c"}]),
         st.sampled_from([None, OWN_PRODUCT]),
     )
-    return st.builds(Archive, entry, held_items(minutes), st.sampled_from([1, 2, 5, 1000]))
+    return st.builds(
+        Archive, entry, held_items(minutes), st.sampled_from([1, 2, 5, 1000]), st.sampled_from(LEAVES)
+    )
 
 
 def held_items(minutes: Sequence[int] = MINUTES) -> st.SearchStrategy[list[Item]]:
@@ -209,15 +217,20 @@ def _joined(copies: Sequence[Shown]) -> list[list[Shown]]:
 class Local:
     """An `ItemSource` as a member of a federation, without a network between."""
 
-    def __init__(self, source: ItemSource, page: int = 1000) -> None:
+    def __init__(self, source: ItemSource, page: int = 1000, leaves: frozenset[str] = frozenset()) -> None:
         self._source = source
         self._page = page
+        self._leaves = leaves
 
     async def search(self, caller: Caller, request: SearchRequest, token: str | None) -> SourcePage:
-        asked = replace(request, token=token, limit=min(request.limit, self._page))
+        evaluated: dict[str, Any] = dict.fromkeys(self._leaves - {"sortby"})
+        if "sortby" in self._leaves:
+            evaluated["sortby"] = (SortField("id"),)
+        asked = replace(request, token=token, limit=min(request.limit, self._page), **evaluated)
         page = await self._source.search(caller, asked)
         features = [msgspec.Raw(close_body(item.body, b"")) for item in page.items]
-        return SourcePage(features, page.token, page.matched, page.extra.get("federation:missing", ()))
+        missing = page.extra.get("federation:missing", ())
+        return SourcePage(features, page.token, page.matched, missing, self._leaves)
 
     async def collections(self, caller: Caller) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
         listed = await self._source.collections(caller)
@@ -246,6 +259,6 @@ async def hub_over(sites: Sequence[Archive], inner: Hub | None = None) -> AsyncI
                     writer.put(item)
             catalogue = SqliteCatalogue(path, data_url="http://site.test/data", secret=b"s")
             stack.callback(catalogue.close)
-            sources.append((archive.member, Local(catalogue, archive.page)))
+            sources.append((archive.member, Local(catalogue, archive.page, archive.leaves)))
         members = [Site(rank, entry, source) for rank, (entry, source) in enumerate(sources)]
         yield Hub(members, secret=b"hub")

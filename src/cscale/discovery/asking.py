@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -11,6 +11,7 @@ import msgspec
 
 from cscale.discovery.joining import PLACE, Held
 from cscale.discovery.merge import Copy, Product, Rank, Run
+from cscale.discovery.remainder import MOST, ORDER, remainder
 from cscale.discovery.source import Source
 from cscale.discovery.translation import BAR, PRODUCT, Translation
 from cscale.errors import BadInput, SiteError, SiteTimeout
@@ -77,6 +78,11 @@ class Status:
         self.reason = str(error)
         if gave_some:
             self.state, self.reason = "partial", f"only its first items: {error}"
+
+    def partly(self, reason: str) -> None:
+        """Note that not all of its items could be looked at."""
+        self.broken = True
+        self.state, self.reason = "partial", reason
 
     def inner_missing(self, names: list[str]) -> None:
         """Note that the site, a hub, misses members itself."""
@@ -146,6 +152,7 @@ class Asking:
         self._next = token
         self._pages: list[tuple[str | None, list[Copy]]] = []
         self._unread: deque[msgspec.Raw] = deque()  # of the last page
+        self._accepts: Callable[[Mapping[str, Any]], bool] | None = None
         if request is None:
             self.run.done = True
             self.status.state, self.status.reason = "skipped", "holds none of the collections asked for"
@@ -168,23 +175,40 @@ class Asking:
         if self.run.done or self._request is None:
             return
         try:
-            if not self._unread:
-                await self._ask(self._request)
-            self._read(max(_PORTION, self._request.limit // _PORTIONS))
+            if not self._unread and ORDER in await self._ask(self._request):
+                await self._read_all(self._request)
+            else:
+                self._read(max(_PORTION, self._request.limit // _PORTIONS))
         except SiteError as error:
             self.status.failed(error, gave_some=bool(self.run.copies))
             self.run.done = True
 
-    async def _ask(self, request: SearchRequest) -> None:
-        """Ask for the next page."""
+    async def _ask(self, request: SearchRequest) -> frozenset[str]:
+        """Ask for the next page; what the site has left of the request."""
         token = self._next
         page = await self.within(lambda: self.site.source.search(self._caller, request, token))
         self._pages.append((token, []))
-        self._unread = deque(page.features)
+        self._unread.extend(page.features)
+        self._accepts = remainder(request, page.left)
         self.status.inner_missing(list(page.missing))
-        if page.matched is not None and self.status.matched is None:
+        self.status.rejected += page.rejected
+        if page.matched is not None and self.status.matched is None and self._accepts is None:
             self.status.matched = page.matched
         self._next = page.token
+        return page.left
+
+    async def _read_all(self, request: SearchRequest) -> None:
+        """Take all that a site has which does not put it in order, as far as that is bearable."""
+        while self._next is not None and len(self._unread) < MOST:
+            await self._ask(request)
+        if self._next is not None:
+            self.status.partly(f"it does not sort; only {len(self._unread):,} of its items were put in order")
+            self._next = None
+        copies = sorted(self._copies(self._unread), key=lambda copy: copy.rank)
+        self._unread.clear()
+        self._pages = [(None, copies)]
+        self.run.extend(copies)
+        self.run.done = True
 
     def _read(self, items: int) -> None:
         """Take the next items of the page at hand."""
@@ -219,13 +243,13 @@ class Asking:
                 return token
         return self._next or (self._pages[-1][0] if self._pages else None)
 
-    def _copies(self, features: Sequence[msgspec.Raw]) -> list[Copy]:
+    def _copies(self, features: Iterable[msgspec.Raw]) -> list[Copy]:
         copies = []
         for raw in features:
             copy = self._copy(raw)
             if copy is None:
                 self.status.rejected += 1
-            else:
+            elif self._accepts is None or self._accepts(msgspec.json.decode(raw)):
                 copies.append(copy)
         return copies
 

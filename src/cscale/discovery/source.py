@@ -19,12 +19,18 @@ class SourcePage:
         token: What `Source.search` takes to get the next page; None on the last.
         matched: How many match at the site in all, if it says so.
         missing: The members that are missing from its answer, if it is a hub itself.
+        left: The parts of the request that the site did not evaluate exactly, by the names of the
+            parameters of STAC API: `filter`, `sortby`, `datetime`, `bbox`, `intersects`, `ids`,
+            `collections`, `q`. All that match are in the answer; so may be others.
+        rejected: How many of its records are no items and were left out.
     """
 
     features: Sequence[msgspec.Raw]
     token: str | None = None
     matched: int | None = None
     missing: Sequence[str] = field(default_factory=tuple)
+    left: frozenset[str] = frozenset()
+    rejected: int = 0
 
 
 class Source(Protocol):
@@ -34,7 +40,7 @@ class Source(Protocol):
     """
 
     async def search(self, caller: Caller, request: SearchRequest, token: str | None) -> SourcePage:
-        """One page of what the site holds, in its own words and in the order of the request.
+        """One page of what the site holds, in its own words and, unless `left`, in the order of the request.
 
         Args:
             caller: Who is asking.

@@ -1,6 +1,6 @@
 """A member that speaks STAC API: searched by POST, paged by its own `next` links.
 
-Free text goes to members that claim to know it; of others' answers it is evaluated here.
+Free text goes to members that claim to know it, and is left to the hub by the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,6 @@ from cscale.federation import Endpoint
 from cscale.identity import Caller
 from cscale.net.http import Answer, HttpPool
 from cscale.stac.search import SearchRequest
-from cscale.stac.text import holds, words_of
 
 _MAX_PAGES_OF_COLLECTIONS = 100
 
@@ -53,7 +52,7 @@ class StacApi:
 
     async def search(self, caller: Caller, request: SearchRequest, token: str | None) -> SourcePage:
         """See `Source.search`."""
-        here = () if request.q is None or await self._knows_free_text() else request.q
+        here = request.q is not None and not await self._knows_free_text()
         body = replace(request, q=None).body() if here else request.body()
         if token is None:
             answer = await self._http.request("POST", f"{self._root}/search", json_body=body)
@@ -63,10 +62,9 @@ class StacApi:
         else:
             answer = await self._http.request("GET", self._same_origin(token[2:]))
         page = _decoded(answer, _FEATURES)
-        features, matched = page.features, _count(page.matched)
-        if here:
-            features, matched = [each for each in features if _speaks_of(each, here)], None
-        return SourcePage(features, self._next(page.links), matched, _names(page.missing))
+        left = frozenset({"q"}) if here else frozenset()
+        matched, missing = _count(page.matched), _names(page.missing)
+        return SourcePage(page.features, self._next(page.links), matched, missing, left)
 
     async def collections(self, caller: Caller) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
         """See `Source.collections`."""
@@ -141,19 +139,7 @@ class _Landing(msgspec.Struct):
     claims: Any = msgspec.field(name="conformsTo", default=None)
 
 
-class _Texts(msgspec.Struct):
-    properties: Any = None
-
-
 _LANDING = msgspec.json.Decoder(_Landing)
-_TEXTS = msgspec.json.Decoder(_Texts)
-
-
-def _speaks_of(feature: msgspec.Raw, terms: Sequence[str]) -> bool:
-    try:
-        return holds(words_of({"properties": _TEXTS.decode(feature).properties}), terms)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return True  # whoever reads it next says that it is no item
 
 
 class _Schema(msgspec.Struct):

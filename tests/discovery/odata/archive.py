@@ -38,6 +38,8 @@ class Archive:
     async def respond(self, request: web.Request) -> web.Response:
         """Answer a search."""
         self.asked.append(str(request.rel_url))
+        if not request.path.endswith("/Products"):
+            return web.json_response({"detail": "Not Found"}, status=404)
         try:
             return web.json_response(self._found(request))
         except Refused as error:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cscale.discovery.odata import OData
-from cscale.discovery.odata.told import Told
+from cscale.discovery.source import SourcePage
 from cscale.errors import SiteError
 from cscale.federation import Endpoint
 from cscale.identity import ANONYMOUS
@@ -19,7 +19,7 @@ GOOD = record(1, "2020-01-01T00:00:00Z")
 SEARCH = SearchRequest(collections=("SENTINEL-2",), limit=3)
 
 
-async def searched(body: object, status: int = 200, path: str = "/odata/v1", **headers: str) -> Told:
+async def searched(body: object, status: int = 200, path: str = "/odata/v1", **headers: str) -> SourcePage:
     http = HttpPool()
     async with scripted(lambda _: answer(body, status, **headers)) as server:
         try:

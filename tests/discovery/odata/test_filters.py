@@ -54,7 +54,7 @@ def compared(form: str, held: Sequence[Record], expression: Any) -> tuple[Condit
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(st.data(), filters())
 def test_what_a_filter_becomes_holds_wherever_the_filter_does(
     form: str, data: st.DataObject, expression: Any

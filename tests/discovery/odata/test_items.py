@@ -163,3 +163,6 @@ def test_what_copernicus_data_space_tells_of_assets_is_kept() -> None:
     assert item["properties"]["instruments"] == ["msi"]
     assert item["properties"]["grid:code"] == "MGRS-54PXA"
     assert item["properties"]["processing:level"] == "L1C"
+    timely = read("dhus/responses/test_get_product_odata_full_1.json")[0]["properties"]
+    assert timely["product:timeliness_category"] == "Non Time Critical"
+    assert timely["product:timeliness"] == "P1M"

@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from cscale.discovery.odata.told import Told
-from cscale.discovery.source import Source
+from cscale.discovery.source import Source, SourcePage
 from cscale.identity import ANONYMOUS
 from cscale.stac.evaluation import matcher, order_key, sort_value
 from cscale.stac.items import Item
@@ -16,25 +15,25 @@ from cscale.stac.search import SearchRequest
 PARTS = ("filter", "datetime", "bbox", "intersects", "ids", "collections", "q")
 
 
-async def walked(source: Source, request: SearchRequest, most: int = 200) -> list[Told]:
+async def walked(source: Source, request: SearchRequest, most: int = 200) -> list[SourcePage]:
     """All pages of a search."""
     pages: list[Any] = []
     token = None
     while not pages or token is not None:
         assert len(pages) < most, "the walk has no end"
         page = await source.search(ANONYMOUS, request, token)
-        assert isinstance(page, Told)
+        assert isinstance(page, SourcePage)
         pages.append(page)
         token = page.token
     return pages
 
 
-def items_of(pages: Sequence[Told]) -> list[Item]:
+def items_of(pages: Sequence[SourcePage]) -> list[Item]:
     """The items of pages."""
     return [msgspec.json.decode(feature) for page in pages for feature in page.features]
 
 
-def of_hub(pages: Sequence[Told], request: SearchRequest) -> list[Item]:
+def of_hub(pages: Sequence[SourcePage], request: SearchRequest) -> list[Item]:
     """What a hub shows: what comes, with what was left evaluated on it, and nothing else."""
     left = pages[0].left
     assert all(page.left == left for page in pages)
@@ -50,7 +49,7 @@ def key(item: Item, request: SearchRequest) -> Any:
     return order_key([sort_value(item, field.name) for field in request.sortby], request.sortby)
 
 
-def check(pages: Sequence[Told], everything: Sequence[Item], request: SearchRequest) -> None:
+def check(pages: Sequence[SourcePage], everything: Sequence[Item], request: SearchRequest) -> None:
     """That a hub shows of these pages just the items that match, each once, in order."""
     shown = of_hub(pages, request)
     matches = matcher(request)

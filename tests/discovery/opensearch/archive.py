@@ -9,7 +9,6 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -65,6 +64,28 @@ def entry(record: Record) -> dict[str, Any]:
     links.append({"rel": "icon", "href": f"{address}Products('Quicklook')/$value"})
     kept = {kind: (each[0] if len(each) == 1 else each) for kind, each in told.items() if each}
     return {"title": record["Name"], "id": record["Id"], "link": links, **kept}
+
+
+def onda(record: Record) -> dict[str, Any]:
+    """A record as ONDA's catalogue answers it."""
+    return {
+        "id": record["Id"],
+        "name": f"{record['Name']}.zip",
+        "created": record["PublicationDate"],
+        "beginPosition": record["ContentDate"]["Start"],
+        "offline": not record["Online"],
+        "size": 5,
+        "footprint": None if place(record) is None else place(record).wkt,
+    }
+
+
+def _plain(query: Any) -> dict[str, str]:
+    """What ONDA is asked, in the Data Hub's words."""
+    search = query["$search"]
+    if search[0] != '"' or search[-1] != '"':
+        raise Refused("no quotes around the search")
+    told = {"orderby": query["$orderby"], "start": query["$skip"], "rows": query["$top"]}
+    return told | {"q": search[1:-1].replace('\\"', '"')}
 
 
 def feature(record: Record) -> dict[str, Any]:
@@ -219,27 +240,36 @@ class Hub:
 
     records: Sequence[Record]
     most: int = 100
+    path: str = "/dhus/search"
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
     async def respond(self, request: web.Request) -> web.Response:
         """Answer a search."""
         self.asked.append(str(request.rel_url))
-        query = request.query
+        query = dict(request.query) if self.path == "/dhus/search" else _plain(request.query)
         try:
             test = solr(query["q"])
         except Refused as error:
             return web.json_response({"error": {"message": str(error)}}, status=400)
         found = [record for record in self.records if test(record)]
-        fields = {"beginposition": "Start", "ingestiondate": "PublicationDate"}
-        name, direction = query["orderby"].split(" ")
+        fields = {
+            "beginposition": "Start",
+            "ingestiondate": "PublicationDate",
+            "creationdate": "PublicationDate",
+        }
+        name, direction = query["orderby"].lower().split(" ")
         found.sort(key=lambda record: hashlib.sha1((query["q"] + record["Id"]).encode()).digest())
         found.sort(
             key=lambda record: moment({**record, **record["ContentDate"]}[fields[name]]),
             reverse=direction == "desc",
         )
         first, rows = int(query["start"]), min(int(query["rows"]), self.most)
-        page = [entry(record) for record in found[first : first + rows]]
+        held = found[first : first + rows]
+        if self.path != "/dhus/search":
+            more = {"@odata.nextLink": "http://elsewhere.test/"} if first + rows < len(found) else {}
+            return web.json_response({"value": [onda(record) for record in held], **more})
+        page = [entry(record) for record in held]
         feed: dict[str, Any] = {"opensearch:totalResults": str(len(found))}
         if page:
             feed["entry"] = page if len(page) > 1 else page[0]
@@ -297,7 +327,7 @@ def solr(text: str) -> Callable[[Record], bool]:
 def _field(kind: str, name: str, value: str) -> Callable[[Record], bool]:
     if kind == "range":
         low, high = value.strip("[]").split(" TO ")
-        read: Callable[[str], Any] = moment if name.endswith(("position", "date")) else float
+        read: Callable[[str], Any] = moment if name.lower().endswith(("position", "date")) else float
         bounds = (None if low == "*" else read(low), None if high == "*" else read(high))
 
         def ranged(record: Record) -> bool:
@@ -323,6 +353,10 @@ def _field(kind: str, name: str, value: str) -> Callable[[Record], bool]:
 
 def _value(record: Record, name: str) -> Any:
     """What the Data Hub's index holds of a record under a field."""
+    if name == "beginPosition":
+        return moment(record["ContentDate"]["Start"])
+    if name == "name":
+        return f"{record['Name']}.zip"
     told = entry(record)
     for kind in ("str", "date", "double", "int"):
         listed = told.get(kind, [])
@@ -333,11 +367,6 @@ def _value(record: Record, name: str) -> Any:
     return None
 
 
-def shifted(text: str, hours: int) -> str:
-    """A time some hours later."""
-    return (datetime.fromisoformat(text) + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 @asynccontextmanager
 async def served(archive: Archive | Hub) -> AsyncIterator[Archive | Hub]:
     """Serve an archive until the block ends."""
@@ -346,7 +375,7 @@ async def served(archive: Archive | Hub) -> AsyncIterator[Archive | Hub]:
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    path = "/description.xml" if isinstance(archive, Archive) else "/dhus/search"
+    path = "/description.xml" if isinstance(archive, Archive) else archive.path
     archive.url = f"http://127.0.0.1:{runner.addresses[0][1]}{path}"
     try:
         yield archive

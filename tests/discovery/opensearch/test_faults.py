@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cscale.discovery.odata.told import Told
 from cscale.discovery.opensearch import OpenSearch
+from cscale.discovery.source import SourcePage
 from cscale.errors import BadCursor, SiteError
 from cscale.federation import Endpoint
 from cscale.identity import ANONYMOUS
@@ -27,7 +27,7 @@ async def searched(
     pages: int = 1,
     description: bytes = DESCRIPTION,
     **told: Any,
-) -> list[Told]:
+) -> list[SourcePage]:
     """What is made of an answer that is the same for every search."""
 
     def respond(request: Request) -> bytes:

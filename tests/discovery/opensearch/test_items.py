@@ -9,6 +9,7 @@ from shapely.geometry import shape
 
 from cscale.discovery.odata.products import item_of
 from cscale.discovery.opensearch.forms import read_answer
+from cscale.discovery.opensearch.onda import Onda
 from cscale.discovery.opensearch.records import product_of
 from cscale.discovery.opensearch.solr import Solr
 from cscale.stac.items import Item
@@ -47,6 +48,11 @@ TABLE = {
     "eodag/eumetsat_ds_search.json": Wanted(  # of all the world, without a footprint
         1, None, "PREmm20201201000000120IMPGS01GL", "EO:EUM:DAT:0921", "2020-12-01T00:00:00.000000Z",
         "2021-01-01T00:00:00.000000Z", None, None, None, None, "d50110ef3ad778470d8206e98b649d9ed4bc4f", None,
+    ),
+    "eodag/onda_search.json": Wanted(
+        2, None, "S2B_MSIL1C_20200813T010309_N0209_R045_T55PBR_20200813T021947", "SENTINEL-2/S2MSI1C",
+        "2020-08-13T01:03:09.024000Z", "2020-08-13T01:03:09.024000Z", (144.22, 13.46, 145.18, 13.92), None,
+        None, None, None, "orderable",
     ),
     "eodag/mundi_search.xml": Wanted(
         2, 47, "S2A_MSIL1C_20200815T005251_N0209_R002_T55PBQ_20200815T023440", "SENTINEL-2/S2MSI1C",
@@ -101,10 +107,11 @@ TABLE = {
 def read(name: str) -> tuple[list[Item], int | None]:
     """The items of an answer, and how many match in all."""
     body = (ANSWERS / name).read_bytes()
-    if name.startswith("dhus"):
-        batch = Solr.batch(msgspec.Raw(body), 100, 0)
-        entries: list[Any] = [Solr.record(raw) for raw in batch.records]
-        return [item_of(Solr.product(each, "https://hub.test", ())) for each in entries], batch.matched
+    form = Solr() if name.startswith("dhus") else Onda() if "onda" in name else None
+    if form is not None:
+        batch = form.batch(msgspec.Raw(body), 100, 0)
+        entries: list[Any] = [form.record(raw) for raw in batch.records]
+        return [item_of(form.product(each, "https://hub.test", ())) for each in entries], batch.matched
     answer = read_answer(body, "home")
     return [item_of(product_of(each)) for each in answer.records if each is not None], answer.matched
 

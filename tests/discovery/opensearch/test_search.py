@@ -10,17 +10,21 @@ from hypothesis import strategies as st
 from cscale.discovery.odata.products import item_of
 from cscale.discovery.opensearch import OpenSearch
 from cscale.discovery.opensearch.forms import read_answer
+from cscale.discovery.opensearch.onda import Onda
 from cscale.discovery.opensearch.records import product_of
 from cscale.discovery.opensearch.solr import Solr
 from cscale.errors import BadInput
 from cscale.federation import Endpoint
 from cscale.net.http import HttpPool
+from cscale.stac.evaluation import matcher
 from cscale.stac.items import Item
 from cscale.stac.search import SearchRequest
+from cscale.stac.times import Interval
 from tests.discovery.odata.drawn import records, requests
 from tests.discovery.odata.language import Record
+from tests.discovery.odata.test_paging import record as plain
 from tests.discovery.odata.walking import check, walked
-from tests.discovery.opensearch.archive import _SPACES, Archive, Hub, atom, entry, feature, served
+from tests.discovery.opensearch.archive import _SPACES, Archive, Hub, atom, entry, feature, onda, served
 
 
 def items(archive: Archive | Hub) -> list[Item]:
@@ -29,9 +33,11 @@ def items(archive: Archive | Hub) -> list[Item]:
     for record in archive.records:
         try:
             if isinstance(archive, Hub):
-                told = Solr.record(msgspec.Raw(msgspec.json.encode(entry(record))))
+                form: Solr = Onda() if archive.path != "/dhus/search" else Solr()
+                shown = onda(record) if isinstance(form, Onda) else entry(record)
+                told = form.record(msgspec.Raw(msgspec.json.encode(shown)))
                 assert told is not None
-                found.append(item_of(Solr.product(told, archive.url, ())))
+                found.append(item_of(form.product(told, archive.url, ())))
                 continue
         except BadInput:
             continue
@@ -66,6 +72,14 @@ def test_a_search_at_a_data_hub_finds_what_it_means(
     asyncio.run(searched(Hub(held, most=most), request))
 
 
+@settings(max_examples=100)
+@given(PLAIN, requests(), st.sampled_from((1, 2, 3, 100)))
+def test_a_search_at_onda_finds_what_it_means(
+    held: Sequence[Record], request: SearchRequest, most: int
+) -> None:
+    asyncio.run(searched(Hub(held, most=most, path="/dias-catalogue"), request))
+
+
 @settings(max_examples=150)
 @given(
     PLAIN,
@@ -82,3 +96,17 @@ def test_a_search_at_a_described_archive_finds_what_it_means(
     held: Sequence[Record], request: SearchRequest, form: dict[str, object]
 ) -> None:
     asyncio.run(searched(Archive(held, **form), request))  # type: ignore[arg-type]
+
+
+def test_what_begins_before_a_stretch_of_time_is_found_where_a_site_looks_within_it_only() -> None:
+    held = [plain(1, "2020-01-01T23:59:00Z"), plain(2, "2020-01-03T00:00:00Z")]
+    held[0]["ContentDate"]["End"] = "2020-01-02T00:01:00Z"
+    for text, wanted in (
+        ("2020-01-02T00:00:00Z", ["S2A_MSIL1C_00001"]),
+        ("2020-01-02T00:02:00Z/2020-01-04T00:00:00Z", ["S2A_MSIL1C_00002"]),
+    ):
+        request = SearchRequest(datetime=Interval.parse(text))
+        archive = Archive(held, within=True)
+        asyncio.run(searched(archive, request))
+        found = [item["id"] for item in items(archive) if matcher(request)(item)]
+        assert found == wanted

@@ -14,13 +14,13 @@ from shapely.geometry.base import BaseGeometry
 from cscale.discovery.odata.asked.attributes import Named, Number, Property, Word
 from cscale.discovery.odata.asked.conditions import ANYTHING, Condition, Words
 from cscale.discovery.odata.asked.vocabulary import (
-    ANY_WORD,
     CONSTELLATIONS,
     INSTRUMENTS,
     LEVELS,
     ORBIT_STATES,
     ORBITS,
     PLATFORMS,
+    TIMELINESS_WORDS,
     by_name,
 )
 from cscale.discovery.odata.asking import Parameters, count, record
@@ -45,7 +45,7 @@ _READ: tuple[Property, ...] = (
     Number("sat:relative_orbit", "relative orbit (start)", *ORBITS),
     Word("sat:orbit_state", "orbit direction (start)", ORBIT_STATES),
     Word("sat:orbit_state", "pass direction", ORBIT_STATES),
-    Word("product:timeliness_category", "timeliness category", others=ANY_WORD),
+    Word("product:timeliness_category", "timeliness category", TIMELINESS_WORDS),
     Word("processing:level", "product level", LEVELS),
     Word("processing:level", "processing level", LEVELS),
 )

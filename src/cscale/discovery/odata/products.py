@@ -28,6 +28,7 @@ ENDINGS = (".SAFE", ".SEN3", ".zip", ".tar", ".nc")
 """What stands behind a product's name in the name of its file."""
 
 _EXTENSIONS = "https://stac-extensions.github.io"
+# not `sar`, which wants more than these archives tell
 _EXTENSION_OF = {
     "alternate": f"{_EXTENSIONS}/alternate-assets/v1.2.0/schema.json",
     "auth": f"{_EXTENSIONS}/authentication/v1.1.0/schema.json",
@@ -36,11 +37,20 @@ _EXTENSION_OF = {
     "grid": f"{_EXTENSIONS}/grid/v1.1.0/schema.json",
     "order": f"{_EXTENSIONS}/order/v1.1.0/schema.json",
     "processing": f"{_EXTENSIONS}/processing/v1.2.0/schema.json",
-    "product": f"{_EXTENSIONS}/product/v0.1.0/schema.json",
+    "product": f"{_EXTENSIONS}/product/v1.0.0/schema.json",
     "published": f"{_EXTENSIONS}/timestamps/v1.1.0/schema.json",
-    "sar": f"{_EXTENSIONS}/sar/v1.0.0/schema.json",
     "sat": f"{_EXTENSIONS}/sat/v1.0.0/schema.json",
 }
+TIMELINESS = {
+    "NRT-10m": "PT10M",
+    "NRT-1h": "PT1H",
+    "NRT-3h": "PT3H",
+    "Fast-24h": "PT24H",
+    "Near Real Time": "PT3H",
+    "Short Time Critical": "PT48H",
+    "Non Time Critical": "P1M",
+}
+"""How soon after sensing products are there, by the words of Sentinel-1 and Sentinel-3."""
 _MULTIHASHES = {
     "SHA256": ("1220", 64),
     "SHA512": ("1340", 128),
@@ -92,7 +102,7 @@ def item_of(product: Product) -> Item:
         "id": product.id,
         "collection": product.collection,
         "geometry": None,
-        "properties": times | product.properties,
+        "properties": times | product.properties | _timeliness(product.properties),
         "assets": product.assets,
         "links": product.links,
     }
@@ -100,6 +110,12 @@ def item_of(product: Product) -> Item:
         item["geometry"] = msgspec.json.decode(shapely.to_geojson(product.geometry))
         item["bbox"] = bounds_of(product.geometry).numbers()
     return item
+
+
+def _timeliness(properties: Mapping[str, Any]) -> dict[str, str]:
+    """The duration without which STAC has no category of timeliness."""
+    category = properties.get("product:timeliness_category")
+    return {"product:timeliness": TIMELINESS[category]} if category in TIMELINESS else {}
 
 
 def _extensions(product: Product) -> list[str]:

@@ -19,7 +19,7 @@ from cscale.discovery.odata.asking import (
 )
 from cscale.discovery.odata.paging import Batch, Place, cut
 from cscale.discovery.odata.products import Product, item_of
-from cscale.discovery.odata.told import Told
+from cscale.discovery.source import SourcePage
 from cscale.errors import BadInput, SiteError
 from cscale.identity import Caller
 from cscale.net.http import HttpPool
@@ -94,11 +94,11 @@ class Walker:
         self._http = http
         self._site = site
 
-    async def search(self, caller: Caller, request: SearchRequest, token: str | None) -> Told:
+    async def search(self, caller: Caller, request: SearchRequest, token: str | None) -> SourcePage:
         """See `Source.search`; the page tells what the site left to the hub."""
         query = self._query(request)
         if query.condition.text is False:
-            return Told([], matched=0 if query.condition.exact else None, left=query.left)
+            return SourcePage([], matched=0 if query.condition.exact else None, left=query.left)
         place = Place.read(token)
         records, place_after, matched = await self._page(query, place, request)
         items, rejected = self._items(records, request)
@@ -108,7 +108,7 @@ class Walker:
         features = [msgspec.Raw(msgspec.json.encode(item)) for item in items]
         after = None if place_after is None else place_after.token()
         exact = None if query.left or token is not None else matched
-        return Told(features, after, exact, left=query.left, rejected=rejected)
+        return SourcePage(features, after, exact, left=query.left, rejected=rejected)
 
     def _query(self, request: SearchRequest) -> Query:
         collected = EVERYTHING

@@ -15,6 +15,7 @@ from cscale.discovery.odata.asked.vocabulary import (
     PLATFORMS,
     POLARIZATIONS,
     TILE,
+    TIMELINESS_WORDS,
 )
 from cscale.discovery.odata.products import (
     Product,
@@ -48,7 +49,7 @@ _READ: tuple[Property, ...] = (
     Number("sat:relative_orbit", "relativeOrbitNumber", *ORBITS),
     Word("sat:orbit_state", "orbitDirection", ORBIT_STATES),
     Word("product:type", "productType", others=ANY_WORD),
-    Word("product:timeliness_category", "timeliness", others=ANY_WORD),
+    Word("product:timeliness_category", "timeliness", TIMELINESS_WORDS),
     Word("processing:level", "processingLevel", LEVELS),
     Word("processing:version", "processorVersion", others=ANY_WORD),
     Word("grid:code", "tileId", others=TILE, prefix="MGRS-"),

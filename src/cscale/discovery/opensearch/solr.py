@@ -43,6 +43,7 @@ class Solr:
 
     words = WORDS
     path: ClassVar[str] = ""
+    name: ClassVar[str] = _NAME
     properties: ClassVar[Mapping[str, Property]] = by_name(
         (
             Number("eo:cloud_cover", "cloudcoverpercentage", 0, 100, whole=False),
@@ -99,7 +100,7 @@ class Solr:
 
     def key(self, name: str, op: str, moment: int) -> Condition:
         """That a sort key, by STAC's name, is before, at or after an instant."""
-        return _timed(self.sorts[name], op, moment)
+        return timed(self.sorts[name], op, moment)
 
     def equals(self, attribute: str, value: str) -> Condition:
         """See `attributes.Dialect`."""
@@ -111,31 +112,31 @@ class Solr:
 
     def begins(self, prefix: str) -> Condition:
         """See `attributes.Dialect`."""
-        return Condition(f"{_NAME}:{escaped(prefix)}*", exact=False)
+        return Condition(f"{self.name}:{escaped(prefix)}*", exact=False)
 
     def contains(self, text: str) -> Condition:
         """See `filters.Site`."""
-        return Condition(f"{_NAME}:*{escaped(text)}*", exact=False)
+        return Condition(f"{self.name}:*{escaped(text)}*", exact=False)
 
     def named(self, names: Sequence[str]) -> Condition:
         """See `filters.Site`."""
         known = [name for name in names if name_told(name) == name]
-        return WORDS.either(self.equals(_NAME, name) for name in known)
+        return WORDS.either(self.equals(self.name, name) for name in known)
 
     def starts(self, op: str, moment: int) -> Condition:
         """See `filters.Site`."""
-        return _timed(_START, op, moment)
+        return timed(_START, op, moment)
 
     def ends(self, op: str, moment: int) -> Condition:
         """See `filters.Site`; the hub holds products that end before they start."""
-        started = _timed(_START, op, moment)
+        started = timed(_START, op, moment)
         if op in (">", ">="):
-            return WORDS.either([_timed(_END, op, moment), started])
+            return WORDS.either([timed(_END, op, moment), started])
         return Condition(started.text, exact=False)
 
     def stamped(self, name: str, op: str, moment: int) -> Condition:
         """See `filters.Site`."""
-        return _timed(_STAMP, op, moment) if name == "published" else ANYTHING
+        return timed(_STAMP, op, moment) if name == "published" else ANYTHING
 
     def meets(self, area: BaseGeometry) -> Condition:
         """See `filters.Site`."""
@@ -151,15 +152,15 @@ class Solr:
         then = f"MSIL{kind.removeprefix('S2MSI')}_" if number == "2" else kind
         if number in ("1", "2", "3") and kind:
             return WORDS.either(self.begins(f"S{number}{unit}_{then}") for unit in "ABCD")
-        near = Condition("identifier:S5P_*", exact=False) if number == "5P" else Condition(True)
+        near = self.begins("S5P_") if number == "5P" else Condition(True)
         return Condition(near.text, exact=False)
 
 
-def _timed(field: str, op: str, moment: int) -> Condition:
+def timed(field: str, op: str, moment: int) -> Condition:
     """A comparison with an instant, where the site knows whole milliseconds and closed ranges."""
     floor = moment // _MILLISECOND * _MILLISECOND
     if op == "<>":
-        return WORDS.either([_timed(field, "<", moment), _timed(field, ">", moment)])
+        return WORDS.either([timed(field, "<", moment), timed(field, ">", moment)])
     if op == "=" and floor != moment:
         return Condition(False)
     before = floor - _MILLISECOND if op == "<" and floor == moment else floor

@@ -1,7 +1,8 @@
 """A member that speaks OpenSearch EO, found by its description document, or the Data Hub's search.
 
 The Data Hub Software (DHuS) is told by its address, `.../dhus/search` or `.../apihub/search`, and asked as
-`solr` says; everything else is the address of an OpenSearch description.
+`solr` says; ONDA's catalogue is `.../dias-catalogue`. Everything else is the address of an OpenSearch
+description.
 """
 
 import re
@@ -14,13 +15,14 @@ import msgspec
 from cscale.discovery.odata.asking import address, fetched, queryables_of
 from cscale.discovery.odata.collections import TYPES, described
 from cscale.discovery.odata.products import item_of
-from cscale.discovery.odata.told import Told
 from cscale.discovery.odata.walking import Walker
 from cscale.discovery.opensearch.description import Template, read_description
 from cscale.discovery.opensearch.forms import Answer, read_answer
+from cscale.discovery.opensearch.onda import Onda
 from cscale.discovery.opensearch.query import parameters_of
 from cscale.discovery.opensearch.records import Flat, product_of
 from cscale.discovery.opensearch.solr import Solr
+from cscale.discovery.source import SourcePage
 from cscale.errors import BadCursor, BadInput, SiteError
 from cscale.federation import Endpoint
 from cscale.identity import Caller
@@ -28,6 +30,7 @@ from cscale.net.http import HttpPool
 from cscale.stac.search import SearchRequest
 
 _DHUS = re.compile(r"/(dhus|apihub)/search/?")
+_ONDA = re.compile(r"/dias-catalogue/?")
 _MOST = 100
 """The longest page that is asked for where a site does not tell its own."""
 _ACCEPT = "application/geo+json, application/json, application/atom+xml"
@@ -55,10 +58,11 @@ class OpenSearch:
         self._url = endpoint.url
         self._http = http
         self._template: Template | None = None
-        hub = _DHUS.fullmatch(urlsplit(endpoint.url).path) is not None
-        self._hub = Walker(endpoint.url.rstrip("/"), http, Solr()) if hub else None
+        path = urlsplit(endpoint.url).path
+        site = Solr() if _DHUS.fullmatch(path) else Onda() if _ONDA.fullmatch(path) else None
+        self._hub = Walker(endpoint.url.rstrip("/"), http, site) if site is not None else None
 
-    async def search(self, caller: Caller, request: SearchRequest, token: str | None) -> Told:
+    async def search(self, caller: Caller, request: SearchRequest, token: str | None) -> SourcePage:
         """See `Source.search`; the page tells what the site left to the hub."""
         if self._hub is not None:
             return await self._hub.search(caller, request, token)
@@ -66,7 +70,7 @@ class OpenSearch:
         template = await self._described()
         parameters, left = parameters_of(request, template)
         if request.q is not None:  # items made from these records have no texts
-            return Told([], left=left)
+            return SourcePage([], left=left)
         size = min(request.limit, template.most or _MOST) if place is None else place.size
         paging = _paging(template, place, size)
         url = address(template.url, [*template.fixed, *parameters, *paging])
@@ -77,7 +81,7 @@ class OpenSearch:
         after = _next(
             place, answer, size, paged="startIndex" in template.names or "startPage" in template.names
         )
-        return Told(features, after, None, left=left, rejected=rejected)
+        return SourcePage(features, after, None, left=left, rejected=rejected)
 
     async def _described(self) -> Template:
         """How the site is asked; its description is read once."""

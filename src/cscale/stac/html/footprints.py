@@ -72,11 +72,13 @@ class _View:
         for number in range(math.ceil(self.west / step), math.floor(self.east / step) + 1):
             x, _ = self.at(number * step, 0)
             parts.append(f'<path class="grid" d="M{x:.1f} 0V{self.height:.1f}"/>')
-            parts.append(_label(x + 4, self.height - 6, number * step, "EW"))
+            if x < _WIDTH - 50:
+                parts.append(_label(x + 4, self.height - 6, number * step, "EW"))
         for number in range(math.ceil(self.south / step), math.floor(self.north / step) + 1):
             _, y = self.at(0, number * step)
             parts.append(f'<path class="grid" d="M0 {y:.1f}H{_WIDTH:g}"/>')
-            parts.append(_label(4, y - 4, number * step, "NS"))
+            if y < self.height - 30:
+                parts.append(_label(4, y - 4, number * step, "NS"))
         return "".join(parts)
 
 

@@ -1,5 +1,6 @@
 """The pages of items: what a search found, and one item."""
 
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -60,6 +61,9 @@ def _rows(items: list[dict[str, Any]]) -> str:
     return f'<table class="stack"><thead><tr>{head}</tr></thead><tbody>{"".join(parts)}</tbody></table>'
 
 
+_FRACTION = re.compile(r"\.\d+(?=Z|[+-]\d\d:\d\d$)")
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -67,7 +71,12 @@ def _is_number(value: object) -> bool:
 def _moment(properties: Document) -> str:
     start, end = properties.get("start_datetime"), properties.get("end_datetime")
     moment = properties.get("datetime")
-    return cut(moment) if moment or not start else f"{cut(start)} to {cut(end)}"
+    return _second(moment) if moment or not start else f"{_second(start)} to {_second(end)}"
+
+
+def _second(moment: object) -> str:
+    """A time to the second, as a list shows it; the item's own page has it whole."""
+    return _FRACTION.sub("", cut(moment)).replace("T", " ")
 
 
 def _pages(document: Document, here: Here) -> str:

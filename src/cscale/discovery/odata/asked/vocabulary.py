@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from cscale.discovery.odata.asked.attributes import Listed, Named, Number, Property, Word
+from cscale.discovery.odata.products import TIMELINESS
 
 _UNITS = {f"S{number}{unit}": f"sentinel-{number}{unit.lower()}" for number in "1236" for unit in "ABCD"}
 PLATFORMS = {f"{name}_": platform for name, platform in (_UNITS | {"S5P": "sentinel-5p"}).items()}
@@ -42,6 +43,7 @@ POLARIZATIONS = {one: (one,) for one in ("VV", "VH", "HH", "HV")} | {
     for one, other in (("VV", "VH"), ("VH", "VV"), ("HH", "HV"), ("HV", "HH"))
     for between in ("&", ",", " ")
 }
+TIMELINESS_WORDS = {word: word for word in TIMELINESS}
 ANY_WORD = re.compile(r"[\x20-\x7e]{1,200}")
 TILE = re.compile(r"\d{1,2}[A-Z]{3}")
 ORBITS = (1, 9_999_999)
@@ -59,7 +61,7 @@ CSC = by_name(
         Number("sat:relative_orbit", "relativeOrbitNumber", *ORBITS),
         Word("sat:orbit_state", "orbitDirection", ORBIT_STATES),
         Word("product:type", "productType", others=ANY_WORD),
-        Word("product:timeliness_category", "timeliness", others=ANY_WORD),
+        Word("product:timeliness_category", "timeliness", TIMELINESS_WORDS),
         Word("processing:level", "processingLevel", LEVELS),
         Word("processing:version", "processorVersion", others=ANY_WORD),
         Word("sar:instrument_mode", "operationalMode", MODES),
