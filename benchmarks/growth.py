@@ -77,7 +77,7 @@ STORES: Mapping[str, Callable[[Path], AbstractContextManager[Store]]] = {
 }
 
 
-def run(items: int, stores: Sequence[str] = ("sqlite",)) -> str:
+def run(items: int, stores: Sequence[str] = tuple(STORES)) -> str:
     """Measure archives of up to `items` items, one in each of `stores`, of `STORES`."""
     sizes = [size for size in SIZES if size < items] + [items]
     return "\n\n".join(_grown(name, sizes) for name in stores)

@@ -20,5 +20,6 @@ napoleon_use_ivar = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 nitpicky = False
+smartquotes = False  # `--config` shall stay what it is
 
 reference.write(Path(__file__).parent / "reference")

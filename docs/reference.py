@@ -119,7 +119,7 @@ def _type(member: Mapping[str, Any]) -> str:
 
 def http_page() -> str:
     """The addresses of a site and a hub."""
-    described = document("", "", "")
+    described = document("", "", "", aggregates=True)
     rows = [
         f"| `{method.upper()} /stac{path}` | {_described(operation['summary'], path)} |"
         for path, methods in described["paths"].items()

@@ -44,6 +44,14 @@ def test_a_service_keeps_its_state_beside_its_configuration(tmp_path: Path, conf
     assert secret.read_bytes() == first, "cursors would not outlive a restart"
 
 
+def test_a_property_that_has_no_column_yet_is_named(tmp_path: Path) -> None:
+    started(tmp_path, SITE)
+    site = load(written(tmp_path, _site(queryables={"test:level": "number"})), SiteConfig)
+    assert site.without_column() == ["test:level"]
+    site.store.migrate()
+    assert site.without_column() == []
+
+
 def _site(**told: Any) -> dict[str, Any]:
     return {**SITE, **told}
 
@@ -54,6 +62,8 @@ def _hub(**told: Any) -> dict[str, Any]:
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (_site(colour="red"), "colour: "),
+    (_site(queryables={"eo:cloud_cover": "string"}), "eo:cloud_cover is a number in every catalogue"),
+    (_site(queryables={"test:a": "date"}), "queryables"),
     (_site(site={"id": "Alpha", "url": "http://a"}), r"site\.id: "),
     (_site(site={"id": "al pha", "url": "http://a"}), r"site\.id: "),
     (_site(site={"id": "", "url": "http://a"}), r"site\.id: "),

@@ -85,15 +85,31 @@ class SiteConfig(ServiceConfig):
         """What the service says of itself."""
         return self.site
 
+    @field_validator("queryables", mode="after")
+    @classmethod
+    def _of_one_kind(cls, queryables: dict[str, Kind]) -> dict[str, Kind]:
+        for name, kind in queryables.items():
+            if COLUMNS.get(name, kind) != kind:
+                raise ValueError(f"{name} is a {COLUMNS[name]} in every catalogue; leave it out")
+        return queryables
+
     @property
     def store(self) -> Store:
         """Where the catalogue is kept."""
-        columns = {**COLUMNS, **self.queryables}
         if isinstance(self.state, Path):
-            return SqliteStore(self.state, columns=columns)
+            return SqliteStore(self.state, columns=self._columns)
         from cscale.catalogue.postgresql import PostgresStore  # only those who have one need its driver
 
-        return PostgresStore(self.state, columns=columns)
+        return PostgresStore(self.state, columns=self._columns)
+
+    def without_column(self) -> list[str]:
+        """The queryables that the catalogue has no column for as yet, or one of another kind."""
+        there = self.store.columns()
+        return [name for name, kind in self._columns.items() if there.get(name) != kind]
+
+    @property
+    def _columns(self) -> dict[str, Kind]:
+        return {**COLUMNS, **self.queryables}
 
 
 class HubConfig(ServiceConfig):
@@ -139,6 +155,8 @@ def site_app(config: SiteConfig) -> ASGIApp:
     _refuse_unenforced(config)
     folders = Folders(config.data)
     store = config.store
+    if missing := config.without_column():
+        log.warning("no column as yet for %s: cscale migrate --config FILE makes them", ", ".join(missing))
     source = store.source(data_url=f"{config.site.url}/data", secret=store.secret())
 
     async def close() -> None:

@@ -40,6 +40,7 @@ def test_what_it_says(site: Path) -> None:
         "items": {"unchanged": 1},
         "collections": {},
         "removed": 0,
+        "gone": [],
         "expired": 0,
         "outdated": 1,
         "refused": [],

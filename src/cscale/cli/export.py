@@ -9,6 +9,7 @@ import typer
 
 from cscale.cli.ingest import Config
 from cscale.cli.output import Json, out, print_json, progress_bar
+from cscale.cli.search import whole_days
 from cscale.errors import BadRequest
 
 
@@ -42,7 +43,7 @@ def export(
 
     cscale export --config site.yaml --out all.ndjson
 
-    cscale export --config site.yaml --out new.parquet --datetime 2020-06-01T00:00:00Z/..
+    cscale export --config site.yaml --out new.parquet --datetime 2020-06-01/..
     """
     from cscale.app import SiteConfig  # only sites need it
     from cscale.catalogue.export import export as write
@@ -54,7 +55,11 @@ def export(
         chosen = format_of(to, form)
     except BadRequest as error:
         raise typer.BadParameter(str(error), param_hint="--format") from error
-    asked = {"collections": ",".join(collection) if collection else None, "datetime": datetime, "bbox": bbox}
+    asked = {
+        "collections": ",".join(collection) if collection else None,
+        "datetime": datetime and whole_days(datetime),
+        "bbox": bbox,
+    }
     if any("," in each for each in collection or ()):
         raise typer.BadParameter("one each; give the option several times", param_hint="--collection")
     request = from_query([(name, text) for name, text in asked.items() if text is not None])

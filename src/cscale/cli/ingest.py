@@ -206,6 +206,7 @@ def _counts(report: "Report") -> dict[str, Any]:
         "items": dict(report.items),
         "collections": dict(report.collections),
         "removed": report.removed,
+        "gone": [f"{held.collection}/{held.id}" for held in report.gone],
         "expired": report.expired,
         "outdated": report.outdated,
     }
@@ -227,10 +228,15 @@ def _sentence(report: "Report", seconds: float) -> str:
         "older than their collection keeps": report.outdated,
     }
     more = "".join(f", {count:,} {what}" for what, count in others.items() if count)
-    return f"items: {counts}{more} ({taken / max(seconds, 1e-9):,.0f}/s)"
+    rate = f" ({taken / max(seconds, 1e-9):,.0f}/s)" if taken else ""
+    return f"items: {counts}{more}{rate}"
 
 
 def _print_troubles(report: "Report") -> None:
+    for held in report.gone[:_SHOWN]:
+        err.print(f"removed {escape(f'{held.collection}/{held.id}')}")
+    if len(report.gone) > _SHOWN:
+        err.print(f"... and {len(report.gone) - _SHOWN} more removed; --json lists all")
     for what, more, colour, troubles in (
         ("refused", "refused", "yellow", report.refused),
         ("warning", "warnings", "cyan", report.warnings),

@@ -21,8 +21,8 @@ HubUrl = Annotated[
     typer.Option("--hub", metavar="URL", help="The hub to ask. Default: $CSCALE_HUB, else this machine's."),
 ]
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
+err = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

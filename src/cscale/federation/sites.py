@@ -60,7 +60,11 @@ class Retention(Section):
 
 
 class Policy(Section):
-    """What a site allows with a collection. Undeclared: metadata open, data denied."""
+    """What a site allows with a collection.
+
+    Logins are not there yet: a site without policies is open, and one that declares anything but open
+    access refuses to start.
+    """
 
     metadata: Literal["open", "authenticated"] = "open"
     """Who may find its items."""

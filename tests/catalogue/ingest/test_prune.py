@@ -43,6 +43,7 @@ async def test_what_is_gone_is_removed(data: Path, take: Take, opened: Opened) -
     assert take(data).removed == 0
     report = take(data, prune=True)
     assert (report.removed, report.items) == (2, {"unchanged": 3})
+    assert len(report.gone) == 2
     assert set(await held(opened)) == {"a", "c", "e"}
     assert take(data, prune=True).removed == 0
 

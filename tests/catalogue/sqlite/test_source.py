@@ -185,3 +185,14 @@ def test_a_catalogue_of_another_format_is_refused(path: Path) -> None:
     connection.close()
     with pytest.raises(BadConfiguration, match="format 99"):
         SqliteCatalogue(path, data_url="https://example.org/data", secret=b"s")
+
+
+async def test_a_collection_that_nobody_described_goes_with_its_last_item(path: Path, opened: Opened) -> None:
+    put(path, plain_item(id="a", collection="told"), plain_item(id="b", collection="untold"))
+    with writing(path) as writer:
+        writer.put_collection({"id": "told", "type": "Collection"})
+        writer.remove(None, "a")
+        writer.remove(None, "b")
+    assert [each["id"] for each in (await opened().collections(ANONYMOUS)).collections] == ["told"]
+    with pytest.raises(NotFound, match="untold"):
+        await opened().collection(ANONYMOUS, "untold")

@@ -29,6 +29,7 @@ DATE_PATTERN = (
 
 _POINTS_AN_EDGE = 21
 _BEND = 1e-4  # by how much of its size an outline may be off where it is bent
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _TAGS = ("ACQUISITIONDATETIME", "ACQUISITION_DATETIME", "SENSING_TIME", "TIFFTAG_DATETIME")
 
 
@@ -37,7 +38,7 @@ class Dating:
     """How to date a file that is not an item.
 
     Attributes:
-        fixed: The date of all files, RFC 3339; None to look into each.
+        fixed: The date of all files, RFC 3339 or a day; None to look into each.
         pattern: A regular expression for file names with the groups year, month, day and, if known,
             hour, minute, second; None for the usual ways to write a date.
     """
@@ -46,6 +47,8 @@ class Dating:
     pattern: str | None = None
 
     def __post_init__(self) -> None:
+        if self.fixed is not None and _DAY.fullmatch(self.fixed):
+            object.__setattr__(self, "fixed", f"{self.fixed}T00:00:00Z")
         if self.fixed is not None:
             times.instant(self.fixed)
         if self.pattern is not None:

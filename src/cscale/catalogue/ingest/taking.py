@@ -51,6 +51,7 @@ class Report:
         refused: What was not taken: where it stands, and why.
         warnings: What was taken though something is amiss: where, and what.
         removed: How many items were removed since they are not there any more.
+        gone: Which they were.
         expired: How many were removed since their collection keeps its items only for some days.
         outdated: How many were not taken for the same reason.
         again: The origins of what was not taken, which may be there another time.
@@ -62,6 +63,7 @@ class Report:
     refused: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
     removed: int = 0
+    gone: list[Held] = field(default_factory=list)
     expired: int = 0
     outdated: int = 0
     again: set[str] = field(default_factory=set)
@@ -353,7 +355,8 @@ class _Putting:
         ]
         report.refused = [(each.where, each.why) for each in refusals]
         report.again = {each.origin for each in refusals}
-        report.removed = _prune(writer, roots, report.again)
+        report.gone = _prune(writer, roots, report.again)
+        report.removed = len(report.gone)
 
     def _put_items(self, writer: Writer) -> None:
         report, volume = self._prepared.report, self._prepared.volume
@@ -377,7 +380,7 @@ class _Putting:
         self._progress(2 * volume, 2 * volume)
 
 
-def _prune(writer: Writer, roots: Sequence[str], kept: set[str]) -> int:
+def _prune(writer: Writer, roots: Sequence[str], kept: set[str]) -> list[Held]:
     """Remove what came from below the roots and was not put now, but for what was refused this time."""
     gone: set[Held] = set()
     for root in roots:
@@ -386,7 +389,7 @@ def _prune(writer: Writer, roots: Sequence[str], kept: set[str]) -> int:
         if not gone:
             break
         gone.difference_update(writer.not_put(origin))
-    return sum(writer.remove(each.collection, each.id) for each in sorted(gone))
+    return [each for each in sorted(gone) if writer.remove(each.collection, each.id)]
 
 
 def _state(source: Input) -> tuple[int, int, int] | None:

@@ -152,6 +152,8 @@ class SqliteCatalogue:
         for each in self._state.of(connection).collections.values():
             if only is None or each.id == only:
                 body = connection.execute("SELECT body FROM collection WHERE n = ?", [each.n]).fetchone()[0]
+                if body is None and not each.items:
+                    continue  # it was never described, and its last item is gone
                 own: Collection = msgspec.json.decode(body) if body else {}
                 found.append(own if own.keys() >= _REQUIRED else _described(connection, each) | own)
         return found

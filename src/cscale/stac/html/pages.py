@@ -28,12 +28,17 @@ def landing(document: Document, here: Here) -> str:
         if each.get("rel") in _NAMES and each.get("method", "GET") == "GET"
     ]
     body = (
-        f'<p class="lead">{escape(cut(document.get("description")))}</p>'
-        f"<h2>Search</h2>{search_form(here)}"
+        f"{_lead(document)}<h2>Search</h2>{search_form(here)}"
         f"<h2>Collections</h2>{table(('Collection', 'Id'), rows) if rows else '<p>Nothing yet.</p>'}"
         f"<h2>More</h2><ul>{''.join(others)}</ul>"
     )
     return page(here, cut(document.get("title")), [], body)
+
+
+def _lead(document: Document) -> str:
+    """What a service says of itself beyond its name."""
+    said = cut(document.get("description"))
+    return "" if said == cut(document.get("title")) else f'<p class="lead">{escape(said)}</p>'
 
 
 _NAMES = {

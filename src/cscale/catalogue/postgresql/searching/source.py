@@ -92,7 +92,10 @@ class PostgresCatalogue:
         async with self._pool.reading(FIRST) as (reader, rows):
             state = await self._state.of(reader, rows)
             known = _known(state, collection_id)
-            return (await described(reader, [known]))[0]
+            found = await described(reader, [known])
+        if not found:
+            raise NotFound(f"no collection {collection_id!r} here; /collections lists them")
+        return found[0]
 
     async def item(self, caller: Caller, collection_id: str, item_id: str) -> OpenItem:
         """See `ItemSource.item`."""

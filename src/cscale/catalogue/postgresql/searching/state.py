@@ -105,13 +105,18 @@ _REQUIRED = frozenset({"type", "stac_version", "id", "description", "license", "
 
 
 async def described(reader: Reader, collections: Sequence[CollectionStatistics]) -> list[Collection]:
-    """Collections as they were handed in; what their descriptions lack is told by their items."""
+    """Collections as they were handed in; what their descriptions lack is told by their items.
+
+    One that was never described and has no items is none.
+    """
     cursor = await reader.execute(
         "SELECT n, body FROM collection WHERE n = ANY(%s)", [[each.n for each in collections]]
     )
     bodies: dict[int, bytes | None] = dict(await cursor.fetchall())
     found = []
     for each in collections:
+        if bodies[each.n] is None and not each.items:
+            continue  # it was never described, and its last item is gone
         own: Collection = msgspec.json.decode(bodies[each.n] or b"{}")
         found.append(own if own.keys() >= _REQUIRED else _told(await _extent(reader, each), each.id) | own)
     return found
