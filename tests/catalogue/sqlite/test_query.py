@@ -14,6 +14,7 @@ from cscale.catalogue.sqlite import SqliteCatalogue, writing
 from cscale.catalogue.sqlite.schema import connect
 from cscale.catalogue.sqlite.state import CurrentState
 from cscale.catalogue.sqlite.ways import Position, Query, Way, Ways
+from cscale.identity import ANONYMOUS
 from cscale.stac.geometry import Box
 from cscale.stac.items import Item
 from cscale.stac.search import NEWEST_FIRST, SearchRequest, SortField
@@ -171,3 +172,17 @@ def test_a_page_in_the_order_of_time_is_read_from_the_index(filled: Path, asked:
     connection.close()
     assert "item_newest" in plan
     assert "TEMP B-TREE" not in plan
+
+
+async def test_long_searches_do_not_hold_up_quick_ones(filled: Path) -> None:
+    opened = SqliteCatalogue(filled, data_url="https://example.org/data", secret=b"s")
+    everywhere = {"op": ">", "args": [{"property": "test:count"}, 99]}
+    long = [
+        asyncio.ensure_future(opened.search(ANONYMOUS, SearchRequest(filter=everywhere))) for _ in range(20)
+    ]
+    await asyncio.sleep(0)
+    page = await opened.search(ANONYMOUS, SearchRequest(limit=1))
+    assert page.items
+    assert not all(each.done() for each in long)
+    await asyncio.gather(*long)
+    opened.close()

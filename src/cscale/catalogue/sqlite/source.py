@@ -1,7 +1,6 @@
 """`ItemSource` over one archive's catalogue in SQLite."""
 
 import asyncio
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,7 +32,8 @@ from cscale.stac.source import CollectionList, ItemPage
 
 T = TypeVar("T")
 
-_THREADS = min(8, 2 * (os.cpu_count() or 1))
+_THREADS = 2
+"""One may wait for a disk. More fight for the interpreter: with four, a page under load costs half again."""
 
 
 class SqliteCatalogue:
@@ -64,21 +64,27 @@ class SqliteCatalogue:
         self._inflater = Inflater(data_url)
         self._state = CurrentState()
         self._way: Way | None = way
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="catalogue")
+        self._quick = ThreadPoolExecutor(_THREADS, thread_name_prefix="catalogue")
+        self._patient = ThreadPoolExecutor(_THREADS, thread_name_prefix="catalogue-long")
         self._of_thread = threading.local()
         self._connections: list[sqlite3.Connection] = []
         connect(path, columns=columns).close()
 
     def close(self) -> None:
         """Let reads under way finish and close the files."""
-        self._threads.shutdown()
+        self._quick.shutdown()
+        self._patient.shutdown()
         while self._connections:
             self._connections.pop().close()
 
     async def search(self, caller: Caller, request: SearchRequest) -> ItemPage:
         """See `ItemSource.search`."""
         after = self._position(request)
-        return await self._in_thread(lambda connection: self._search(connection, request, after))
+        try:
+            return await self._in_thread(lambda connection: self._search(connection, request, after))
+        except _LongSearchError as search:
+            query = search.query
+            return await self._in_thread(lambda connection: self._found(connection, query), self._patient)
 
     async def collections(self, caller: Caller) -> CollectionList:
         """See `ItemSource.collections`."""
@@ -109,17 +115,22 @@ class SqliteCatalogue:
     async def aggregate(self, caller: Caller, request: AggregateRequest) -> AggregationCollection:
         """See `Aggregates.aggregate`."""
         return await self._in_thread(
-            lambda connection: aggregate(connection, self._state.of(connection), self._inflater, request)
+            lambda connection: aggregate(connection, self._state.of(connection), self._inflater, request),
+            self._patient,
         )
 
     def _search(
         self, connection: sqlite3.Connection, request: SearchRequest, after: Position | None
     ) -> ItemPage:
-        state = self._state.of(connection)
-        known = state.collections
+        query = Query(request, after, self._way, self._state.of(connection).columns)
+        if query.is_long:
+            raise _LongSearchError(query)
+        return self._found(connection, query)
+
+    def _found(self, connection: sqlite3.Connection, query: Query) -> ItemPage:
+        known, request = self._state.of(connection).collections, query.request
         asked = known if request.collections is None else dict.fromkeys(request.collections)
         where = [known[name] for name in asked if name in known]
-        query = Query(request, after, self._way, state.columns)
         found = [
             Search(connection, collection, query, self._inflater).first(request.limit + 1)
             for collection in where
@@ -174,8 +185,11 @@ class SqliteCatalogue:
         }
         return typed | others
 
-    async def _in_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, work)
+    async def _in_thread(
+        self, work: Callable[[sqlite3.Connection], T], threads: ThreadPoolExecutor | None = None
+    ) -> T:
+        pool = self._quick if threads is None else threads
+        return await asyncio.get_running_loop().run_in_executor(pool, self._transact, work)
 
     def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._reading() as connection:
@@ -193,6 +207,14 @@ class SqliteCatalogue:
             yield connection
         finally:
             connection.execute("ROLLBACK")
+
+
+class _LongSearchError(Exception):
+    """A search that may take long: others shall not wait for it."""
+
+    def __init__(self, query: Query) -> None:
+        super().__init__()
+        self.query = query
 
 
 def _one_or_all(types: set[str]) -> str | list[str]:

@@ -82,6 +82,12 @@ class Query:
         self.unread = [name for name in names if name not in stored]
         self.after_key = order_key(self.after.values, request.sortby) if self.after else None
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it may have to look at all items: no index tells what matches, or in which order."""
+        in_order = self.by_time or self.by_column is not None
+        return self.request.ids is None and (self.accepts is not None or not in_order)
+
 
 def _id_falls(request: SearchRequest) -> bool:
     return any(each.name == "id" and each.descending for each in request.sortby)
