@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cscale.catalogue.conditions import bounds
 from cscale.catalogue.sqlite import SqliteCatalogue, writing
-from cscale.catalogue.sqlite.conditions import bounds
 from cscale.catalogue.sqlite.ways import Way
 from cscale.identity import ANONYMOUS
 from cscale.stac import cql2

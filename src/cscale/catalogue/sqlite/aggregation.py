@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from cscale.catalogue.bodies import Inflater
-from cscale.catalogue.sqlite.conditions import Condition
+from cscale.catalogue.conditions import Condition
 from cscale.catalogue.sqlite.schema import column
 from cscale.catalogue.sqlite.search import Search, dictionaries
 from cscale.catalogue.sqlite.state import State

@@ -5,24 +5,16 @@ from typing import Any
 
 import msgspec
 
+from cscale.catalogue import conditions
+from cscale.catalogue.conditions import FLIPPED, Condition, NotInColumnsError, is_property
 from cscale.catalogue.queryables import Kind
 from cscale.catalogue.sqlite.schema import HOLDS, column
 from cscale.stac import times
 from cscale.stac.cql2 import Expression, plain_name
-from cscale.stac.geometry import Bounds, Box, planar
 
-Condition = tuple[str, list[Any]]
-"""An SQL condition and its bound parameters."""
-
-_FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_MOST_OPERATORS = 250
 _DEEPEST = 10
 _TYPES = {"number": "('integer', 'real')", "string": "('text')"}
 _OF_LISTS = ("a_contains", "a_overlaps")
-
-
-class _NotInColumnsError(Exception):
-    """The expression speaks of something that has no column."""
 
 
 def split(
@@ -37,53 +29,7 @@ def split(
     Returns:
         Conditions that must all hold, and what remains to be evaluated (None for nothing).
     """
-    conditions, rest = [], []
-    room = _MOST_OPERATORS
-    compiler = _Compiler(columns)
-    for part in _conjuncts(expression) if expression else []:
-        try:
-            room -= _operators(part, _DEEPEST)
-            if room < 0:
-                raise _NotInColumnsError
-            conditions.append(compiler.condition(part))
-        except _NotInColumnsError:
-            rest.append(part)
-    if len(rest) == 1 and isinstance(rest[0], Mapping):
-        return conditions, rest[0]
-    return conditions, {"op": "and", "args": [True, *rest]} if rest else None
-
-
-def bounds(expression: Expression | None) -> list[Bounds]:
-    """A box outside of which nothing matches, as parts that do not cross the antimeridian.
-
-    Returns:
-        Nothing where the filter does not ask that the geometry meet a literal one.
-    """
-    for part in _conjuncts(expression) if expression else []:
-        if isinstance(part, Mapping) and part["op"] in _MEETING and _GEOMETRY in part["args"]:
-            literal: Mapping[str, Any] = next((each for each in part["args"] if each != _GEOMETRY), {})
-            if "bbox" in literal:
-                return Box.parse(literal["bbox"]).parts()
-            if "coordinates" in literal:
-                west, south, east, north = planar(literal).bounds
-                return [(float(west), float(south), float(east), float(north))]
-    return []
-
-
-def _operators(node: Any, depth: int) -> int:
-    """How many operators an expression has; SQLite's parser takes only so many, and not too deep."""
-    if not isinstance(node, Mapping) or "op" not in node:
-        return 0
-    if depth == 0:
-        raise _NotInColumnsError
-    return 1 + sum(_operators(each, depth - 1) for each in node["args"])
-
-
-def _conjuncts(expression: Any) -> list[Any]:
-    """The parts that must all hold; one may be a mere `true` or `false`."""
-    if isinstance(expression, Mapping) and expression["op"] == "and":
-        return [part for each in expression["args"] for part in _conjuncts(each)]
-    return [expression]
+    return conditions.split(expression, _Compiler(columns).condition, _DEEPEST)
 
 
 class _Compiler:
@@ -96,13 +42,13 @@ class _Compiler:
             "isNull": self._is_null,
             "between": self._between,
             "in": self._in,
-            **dict.fromkeys(_FLIPPED, self._comparison),
+            **dict.fromkeys(FLIPPED, self._comparison),
             **dict.fromkeys(_OF_LISTS, self._of_list),
         }
 
     def condition(self, node: Any) -> Condition:
         if not isinstance(node, Mapping) or node.get("op") not in self._by_op:
-            raise _NotInColumnsError
+            raise NotInColumnsError
         return self._by_op[node["op"]](node["op"], node["args"])
 
     def _logic(self, op: str, args: list[Any]) -> Condition:
@@ -119,8 +65,8 @@ class _Compiler:
 
     def _comparison(self, op: str, args: list[Any]) -> Condition:
         left, right = args
-        if not _is_property(left):
-            left, right, op = right, left, _FLIPPED[op]
+        if not is_property(left):
+            left, right, op = right, left, FLIPPED[op]
         sql, kind = self._column(left)
         return self._typed(left, kind, f"{sql} {op} ?", [_value(right, kind)])
 
@@ -131,18 +77,18 @@ class _Compiler:
     def _in(self, _: str, args: list[Any]) -> Condition:
         sql, kind = self._column(args[0])
         if not isinstance(args[1], list) or not args[1]:
-            raise _NotInColumnsError
+            raise NotInColumnsError
         values = [_value(each, kind) for each in args[1]]
         return self._typed(args[0], kind, f"{sql} IN ({','.join('?' * len(values))})", values)
 
     def _of_list(self, op: str, args: list[Any]) -> Condition:
         """A list of texts that holds some, or one, of the texts asked for."""
         left, right = args
-        if not _is_property(left) or not isinstance(right, list):
-            raise _NotInColumnsError
+        if not is_property(left) or not isinstance(right, list):
+            raise NotInColumnsError
         sql, kind = self._column(left)
         if kind != "strings" or not all(isinstance(each, str) for each in right):
-            raise _NotInColumnsError
+            raise NotInColumnsError
         return f"({HOLDS}({sql}, ?, ?))", [msgspec.json.encode(right), op == "a_contains"]
 
     def _typed(self, node: Mapping[str, Any], kind: str, sql: str, values: list[Any]) -> Condition:
@@ -154,8 +100,8 @@ class _Compiler:
 
     def _column(self, node: Any) -> tuple[str, str]:
         """The column of a property and the type of what it is compared with."""
-        if not _is_property(node):
-            raise _NotInColumnsError
+        if not is_property(node):
+            raise NotInColumnsError
         name = plain_name(node["property"])
         if name == "id":
             return "i.id", "string"
@@ -163,11 +109,7 @@ class _Compiler:
             return "i.t", "time"
         if name in self._columns:
             return "i." + column(name), self._columns[name]
-        raise _NotInColumnsError
-
-
-def _is_property(node: Any) -> bool:
-    return isinstance(node, Mapping) and "property" in node
+        raise NotInColumnsError
 
 
 def _value(node: Any, kind: str) -> Any:
@@ -177,10 +119,4 @@ def _value(node: Any, kind: str) -> Any:
         return node
     if kind == "string" and isinstance(node, str):
         return node
-    raise _NotInColumnsError
-
-
-_GEOMETRY = {"property": "geometry"}
-_MEETING = frozenset(
-    f"s_{name}" for name in ("intersects", "equals", "touches", "crosses", "within", "contains", "overlaps")
-)
+    raise NotInColumnsError

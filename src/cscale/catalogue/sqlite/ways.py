@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import shapely
 
+from cscale.catalogue.conditions import Condition, bounds
 from cscale.catalogue.queryables import COLUMNS, INDEXED, Kind
 from cscale.catalogue.rows import can_name
 from cscale.catalogue.sqlite import conditions
@@ -70,7 +71,7 @@ class Query:
         self.conditions, rest = conditions.split(request.filter, self.columns)
         self.accepts = compile_filter(rest) if rest else None
         self.area = search_area(request)
-        self.parts = _parts(request, self.area) or conditions.bounds(request.filter)
+        self.parts = _parts(request, self.area) or bounds(request.filter)
         self.area_is_box = request.bbox is not None
         names = [each.name for each in request.sortby]
         in_id_order = names[1:] in ([], ["id"]) and not _id_falls(request)
@@ -102,7 +103,7 @@ def _parts(request: SearchRequest, area: shapely.Geometry | None) -> list[tuple[
 class Walk(NamedTuple):
     """An order that an index has: what is still to come, and how it is sorted."""
 
-    conditions: list[conditions.Condition]
+    conditions: list[Condition]
     order: str
 
 
@@ -239,9 +240,9 @@ class Ways:
         else:
             yield Walk([(f"{sql} IS NULL", []), self._beyond_id(after)], "i.id")
 
-    def _conditions(self, way: Way) -> list[conditions.Condition]:
+    def _conditions(self, way: Way) -> list[Condition]:
         request, parts = self._query.request, self._query.parts
-        needed: list[conditions.Condition] = []
+        needed: list[Condition] = []
         if way == "box":
             needed.append(_any_of(_R_TREE, parts or [_WORLD]))
             interval = request.datetime
@@ -265,10 +266,10 @@ class Ways:
             needed.append(("(" + " OR ".join(["instr(i.words, ?)"] * len(terms)) + ")", [*terms]))
         return needed + self._query.conditions
 
-    def _in_time(self) -> list[conditions.Condition]:
+    def _in_time(self) -> list[Condition]:
         """Stretch of time meets interval; so the place in time, which the index knows, is near it."""
         interval = self._query.request.datetime
-        needed: list[conditions.Condition] = []
+        needed: list[Condition] = []
         if interval is not None and interval.start is not None:
             needed.append(("i.t >= ?", [interval.start - self._collection.after]))
             needed.append(("i.t_last >= ?", [interval.start]))
@@ -277,13 +278,13 @@ class Ways:
             needed.append(("i.t_first <= ?", [interval.end]))
         return needed
 
-    def _beyond(self, sql: str, value: Value, after: Position) -> conditions.Condition:
+    def _beyond(self, sql: str, value: Value, after: Position) -> Condition:
         """Beyond the position, in a form that the index answers at any depth."""
         up_to, further = ("<=", "<") if self._query.request.sortby[0].descending else (">=", ">")
         beyond_id, ids = self._beyond_id(after)
         return f"{sql} {up_to} ? AND ({sql} {further} ? OR {beyond_id})", [value, value, *ids]
 
-    def _beyond_id(self, after: Position) -> conditions.Condition:
+    def _beyond_id(self, after: Position) -> Condition:
         return f"i.id {'>=' if self._collection.id > after.collection else '>'} ?", [after.id]
 
 
@@ -294,10 +295,10 @@ _BOXES_MEET = (
 )
 
 
-def _between(start: int | None, end: int | None, *, descending: bool) -> list[conditions.Condition]:
+def _between(start: int | None, end: int | None, *, descending: bool) -> list[Condition]:
     """From one moment to the next: the later one is not of it."""
     low, high = (end, start) if descending else (start, end)
-    needed: list[conditions.Condition] = []
+    needed: list[Condition] = []
     if low is not None:
         needed.append(("b.last >= ? AND i.t >= ?", [low / DAY, low]))
     if high is not None:
@@ -305,7 +306,7 @@ def _between(start: int | None, end: int | None, *, descending: bool) -> list[co
     return needed
 
 
-def _any_of(form: str, parts: Sequence[tuple[float, float, float, float]]) -> conditions.Condition:
+def _any_of(form: str, parts: Sequence[tuple[float, float, float, float]]) -> Condition:
     values: list[float] = []
     for west, south, east, north in parts:
         around = [west, east] if form is _R_TREE else [west, east, west, east]

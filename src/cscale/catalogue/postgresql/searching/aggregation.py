@@ -12,9 +12,9 @@ from typing import Any
 
 import shapely
 
+from cscale.catalogue.conditions import Condition
 from cscale.catalogue.postgresql.connection import Reader
 from cscale.catalogue.postgresql.schema import column
-from cscale.catalogue.postgresql.searching.conditions import Condition
 from cscale.catalogue.postgresql.searching.query import Query
 from cscale.catalogue.postgresql.searching.search import Bodies, Search
 from cscale.stac.aggregation import AggregateRequest, Aggregation, AggregationCollection

@@ -7,32 +7,24 @@ through, and the filter is evaluated on the item itself.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cscale.catalogue import conditions
+from cscale.catalogue.conditions import FLIPPED, GEOMETRY, Condition, NotInColumnsError, is_property
 from cscale.catalogue.postgresql.records import exact_float
 from cscale.catalogue.postgresql.schema import column
 from cscale.catalogue.queryables import Kind
-from cscale.errors import BadInput
 from cscale.stac import times
 from cscale.stac.cql2 import Expression, plain_name
-from cscale.stac.geometry import Bounds, Box, planar
 
-Condition = tuple[str, list[Any]]
-"""An SQL condition and its bound parameters."""
 Columns = Mapping[str, tuple[int, Kind]]
 """The properties that have a column: its number and kind."""
 
-_FLIPPED = {"=": "=", "<>": "<>", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _OF_LISTS = {
     "a_contains": "{0} @> {1}",
     "a_containedBy": "{0} <@ {1}",
     "a_overlaps": "{0} && {1}",
     "a_equals": "({0} @> {1} AND {0} <@ {1})",
 }
-_MOST_OPERATORS = 250
 _DEEPEST = 20
-
-
-class _NotInColumnsError(Exception):
-    """The expression speaks of something that has no column."""
 
 
 def split(expression: Expression | None, columns: Columns) -> tuple[list[Condition], Expression | None]:
@@ -45,20 +37,7 @@ def split(expression: Expression | None, columns: Columns) -> tuple[list[Conditi
     Returns:
         Conditions that must all hold, and what remains to be evaluated (None for nothing).
     """
-    conditions, rest = [], []
-    room = _MOST_OPERATORS
-    compiler = _Compiler(columns)
-    for part in _conjuncts(expression) if expression else []:
-        try:
-            room -= _operators(part, _DEEPEST)
-            if room < 0:
-                raise _NotInColumnsError
-            conditions.append(compiler.condition(part))
-        except (_NotInColumnsError, BadInput):
-            rest.append(part)
-    if len(rest) == 1 and isinstance(rest[0], Mapping):
-        return conditions, rest[0]
-    return conditions, {"op": "and", "args": [True, *rest]} if rest else None
+    return conditions.split(expression, _Compiler(columns).condition, _DEEPEST)
 
 
 def names_in(expression: Any) -> set[str]:
@@ -69,39 +48,6 @@ def names_in(expression: Any) -> set[str]:
     if isinstance(expression, list | tuple):
         return set().union(*map(names_in, expression))
     return set()
-
-
-def bounds(expression: Expression | None) -> list[Bounds]:
-    """A box outside of which nothing matches, as parts that do not cross the antimeridian.
-
-    Returns:
-        Nothing where the filter does not ask that the geometry meet a literal one.
-    """
-    for part in _conjuncts(expression) if expression else []:
-        if isinstance(part, Mapping) and part["op"] in _MEETING and _GEOMETRY in part["args"]:
-            literal: Mapping[str, Any] = next((each for each in part["args"] if each != _GEOMETRY), {})
-            if "bbox" in literal:
-                return Box.parse(literal["bbox"]).parts()
-            if "coordinates" in literal:
-                west, south, east, north = planar(literal).bounds
-                return [(float(west), float(south), float(east), float(north))]
-    return []
-
-
-def _operators(node: Any, depth: int) -> int:
-    """How many operators an expression has."""
-    if not isinstance(node, Mapping) or "op" not in node:
-        return 0
-    if depth == 0:
-        raise _NotInColumnsError
-    return 1 + sum(_operators(each, depth - 1) for each in node["args"])
-
-
-def _conjuncts(expression: Any) -> list[Any]:
-    """The parts that must all hold; one may be a mere `true` or `false`."""
-    if isinstance(expression, Mapping) and expression["op"] == "and":
-        return [part for each in expression["args"] for part in _conjuncts(each)]
-    return [expression]
 
 
 class _Compiler:
@@ -115,13 +61,13 @@ class _Compiler:
             "between": self._between,
             "in": self._in,
             "like": self._like,
-            **dict.fromkeys(_FLIPPED, self._comparison),
+            **dict.fromkeys(FLIPPED, self._comparison),
             **dict.fromkeys(_OF_LISTS, self._of_list),
         }
 
     def condition(self, node: Any) -> Condition:
         if not isinstance(node, Mapping) or node.get("op") not in self._by_op:
-            raise _NotInColumnsError
+            raise NotInColumnsError
         return self._by_op[node["op"]](node["op"], node["args"])
 
     def _logic(self, op: str, args: list[Any]) -> Condition:
@@ -134,14 +80,14 @@ class _Compiler:
         return f"(NOT {sql})", values
 
     def _is_null(self, _: str, args: list[Any]) -> Condition:
-        if args[0] == _GEOMETRY:
+        if args[0] == GEOMETRY:
             return "(i.geom IS NULL)", []
         return f"({self._column(args[0])[0]} IS NULL)", []
 
     def _comparison(self, op: str, args: list[Any]) -> Condition:
         left, right = args
-        if not _is_property(left):
-            left, right, op = right, left, _FLIPPED[op]
+        if not is_property(left):
+            left, right, op = right, left, FLIPPED[op]
         sql, kind = self._scalar(left)
         return f"({sql} {op} {_BOUND[kind]})", [_value(right, kind)]
 
@@ -153,24 +99,24 @@ class _Compiler:
     def _in(self, _: str, args: list[Any]) -> Condition:
         sql, kind = self._scalar(args[0])
         if not isinstance(args[1], list) or not args[1]:
-            raise _NotInColumnsError
+            raise NotInColumnsError
         return f"({sql} = ANY({_BOUND[kind]}[]))", [[_value(each, kind) for each in args[1]]]
 
     def _like(self, _: str, args: list[Any]) -> Condition:
         sql, kind = self._column(args[0])
         pattern = args[1]
         if kind != "string" or not isinstance(pattern, str) or "\0" in pattern or _ends_escaping(pattern):
-            raise _NotInColumnsError
+            raise NotInColumnsError
         return f"({sql} LIKE %s::text)", [pattern]
 
     def _of_list(self, op: str, args: list[Any]) -> Condition:
         """Two lists of texts, compared as sets."""
         left, right = args
-        if not _is_property(left) or not isinstance(right, list):
-            raise _NotInColumnsError
+        if not is_property(left) or not isinstance(right, list):
+            raise NotInColumnsError
         sql, kind = self._column(left)
         if kind != "strings" or not all(isinstance(each, str) and "\0" not in each for each in right):
-            raise _NotInColumnsError
+            raise NotInColumnsError
         form = _OF_LISTS[op]
         return f"({form.format(sql, '%s::text[]')})", [right] * form.count("{1}")
 
@@ -178,13 +124,13 @@ class _Compiler:
         """The column of a property that is no list."""
         sql, kind = self._column(node)
         if kind not in _BOUND:
-            raise _NotInColumnsError
+            raise NotInColumnsError
         return sql, kind
 
     def _column(self, node: Any) -> tuple[str, str]:
         """The column of a property and the kind of what it is compared with."""
-        if not _is_property(node):
-            raise _NotInColumnsError
+        if not is_property(node):
+            raise NotInColumnsError
         name = plain_name(node["property"])
         if name == "id":
             return "i.id", "string"
@@ -193,16 +139,12 @@ class _Compiler:
         if name in self._columns:
             n, kind = self._columns[name]
             return f"i.{column(n)}", kind
-        raise _NotInColumnsError
+        raise NotInColumnsError
 
 
 def _ends_escaping(pattern: str) -> bool:
     """Whether a pattern ends with a backslash that escapes nothing: the database refuses it."""
     return (len(pattern) - len(pattern.rstrip("\\"))) % 2 == 1
-
-
-def _is_property(node: Any) -> bool:
-    return isinstance(node, Mapping) and "property" in node
 
 
 _BOUND = {"time": "%s::bigint", "number": "%s::double precision", "string": "%s::text"}
@@ -215,7 +157,7 @@ def _value(node: Any, kind: str) -> Any:
         return number
     if kind == "string" and isinstance(node, str) and "\0" not in node:
         return node
-    raise _NotInColumnsError
+    raise NotInColumnsError
 
 
 def any_of(conditions: Sequence[Condition]) -> Condition:
@@ -224,9 +166,3 @@ def any_of(conditions: Sequence[Condition]) -> Condition:
         "(" + " OR ".join(sql for sql, _ in conditions) + ")",
         [value for _, values in conditions for value in values],
     )
-
-
-_GEOMETRY = {"property": "geometry"}
-_MEETING = frozenset(
-    f"s_{name}" for name in ("intersects", "equals", "touches", "crosses", "within", "contains", "overlaps")
-)

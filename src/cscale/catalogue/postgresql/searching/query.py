@@ -12,10 +12,11 @@ from typing import Any, Literal, NamedTuple
 
 import shapely
 
+from cscale.catalogue.conditions import Condition, bounds
 from cscale.catalogue.postgresql.records import GEOMETRY, exact_float
 from cscale.catalogue.postgresql.schema import LONGEST_NAME, column
 from cscale.catalogue.postgresql.searching import conditions
-from cscale.catalogue.postgresql.searching.conditions import Columns, Condition
+from cscale.catalogue.postgresql.searching.conditions import Columns
 from cscale.catalogue.queryables import INDEXED
 from cscale.catalogue.rows import can_name
 from cscale.catalogue.statistics import CollectionStatistics
@@ -95,7 +96,7 @@ class Query:
         self.accepts = compile_filter(self.rest) if self.rest else None
         if self.area_here:
             self.accepts = self.accepts_odd
-        self.parts = self._parts() or conditions.bounds(request.filter)
+        self.parts = self._parts() or bounds(request.filter)
         self.after_key = order_key(self.after.values, request.sortby) if self.after else None
         self.before = max(each.before for each in self.collections)
         self.reach = max(each.after for each in self.collections)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cscale.catalogue.bodies import NO_DICTIONARY, Inflater
+from cscale.catalogue.conditions import Condition
 from cscale.catalogue.postgresql.connection import Reader
 from cscale.catalogue.postgresql.schema import column
-from cscale.catalogue.postgresql.searching.conditions import Condition
 from cscale.catalogue.postgresql.searching.query import Position, Query, Way
 from cscale.catalogue.postgresql.searching.ways import Walk, choose, walks
 from cscale.stac.evaluation import OrderKey, Value, order_key, sort_value

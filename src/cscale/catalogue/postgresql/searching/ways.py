@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cscale.catalogue.postgresql.searching.conditions import Condition
+from cscale.catalogue.conditions import Condition
 from cscale.catalogue.postgresql.searching.query import Query, Way
 
 _ROW_BY_TIME = 1.0  # the relative cost of one candidate each way, measured
