@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 
 from cscale.archive import api as archive_api
 from cscale.archive.folders import Folders
-from cscale.catalogue import SqliteStore, Store
+from cscale.catalogue import Catalogue, SqliteStore, Store
 from cscale.catalogue.queryables import COLUMNS, Kind
 from cscale.discovery import Hub, Site, Source
 from cscale.discovery import api as discovery_api
@@ -102,6 +102,11 @@ class SiteConfig(ServiceConfig):
 
         return PostgresStore(self.state, columns=self._columns)
 
+    def open_catalogue(self) -> Catalogue:
+        """The catalogue, open for searches: the caller's to close."""
+        store = self.store
+        return store.source(data_url=f"{self.site.url}/data", secret=store.secret())
+
     def without_column(self) -> list[str]:
         """The queryables that the catalogue has no column for as yet, or one of another kind."""
         there = self.store.columns()
@@ -154,10 +159,9 @@ def site_app(config: SiteConfig) -> ASGIApp:
     """
     _refuse_unenforced(config)
     folders = Folders(config.data)
-    store = config.store
     if missing := config.without_column():
         log.warning("no column as yet for %s: cscale migrate --config FILE makes them", ", ".join(missing))
-    source = store.source(data_url=f"{config.site.url}/data", secret=store.secret())
+    source = config.open_catalogue()
 
     async def close() -> None:
         source.close()

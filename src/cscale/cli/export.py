@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,18 +65,13 @@ def export(
         raise typer.BadParameter("one each; give the option several times", param_hint="--collection")
     request = from_query([(name, text) for name, text in asked.items() if text is not None])
     site, started = load(config, SiteConfig), time.perf_counter()
-    store = site.store
-    source = store.source(data_url=f"{site.site.url}/data", secret=store.secret())
-    try:
-        with progress_bar("items") as bar:
-            task = bar.add_task("exporting", total=None)
+    with closing(site.open_catalogue()) as source, progress_bar("items") as bar:
+        task = bar.add_task("exporting", total=None)
 
-            def progress(done: int, total: int | None) -> None:
-                bar.update(task, completed=done, total=total)
+        def progress(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total)
 
-            items, collections = asyncio.run(write(source, request, to, chosen, progress))
-    finally:
-        source.close()
+        items, collections = asyncio.run(write(source, request, to, chosen, progress))
     _show(to, items, collections, time.perf_counter() - started, as_json=as_json)
 
 

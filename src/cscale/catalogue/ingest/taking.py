@@ -26,7 +26,7 @@ from cscale.catalogue.ingest.reading import (
     unpack_ready,
 )
 from cscale.catalogue.ingest.retention import apply_retention, keeps_from
-from cscale.catalogue.ingest.walking import Input, Inputs, Refusal, look, shown
+from cscale.catalogue.ingest.walking import Input, Inputs, Refusal, look, shown, state_of
 from cscale.catalogue.rows import prepare
 from cscale.catalogue.store import Change, Held, Store, Writer
 from cscale.errors import BadInput
@@ -50,8 +50,7 @@ class Report:
         collections: The same of collections.
         refused: What was not taken: where it stands, and why.
         warnings: What was taken though something is amiss: where, and what.
-        removed: How many items were removed since they are not there any more.
-        gone: Which they were.
+        gone: The items that were removed since they are not there any more.
         expired: How many were removed since their collection keeps its items only for some days.
         outdated: How many were not taken for the same reason.
         again: The origins of what was not taken, which may be there another time.
@@ -62,12 +61,16 @@ class Report:
     collections: Counter[Change] = field(default_factory=Counter)
     refused: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
-    removed: int = 0
     gone: list[Held] = field(default_factory=list)
     expired: int = 0
     outdated: int = 0
     again: set[str] = field(default_factory=set)
     assets: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def removed(self) -> int:
+        """How many items are gone."""
+        return len(self.gone)
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,7 @@ class _Preparing:
         self.refusals += [(None, refusal) for refusal in gathered.refused]
         self.inputs = gathered.inputs
         self._numbers = {each.real: number for number, each in enumerate(self.inputs)}
-        self._states = {each.real: state for each in self.inputs if (state := _state(each)) is not None}
+        self._states = {each.real: state for each in self.inputs if (state := state_of(each)) is not None}
         self.volume = sum(size for size, _, _ in self._states.values())
         found = {each.real for each in self.inputs if not each.named}
         for stage in ([each for each in self.inputs if each.kind != "raster"], self.inputs):
@@ -215,7 +218,7 @@ class _Preparing:
                 progress(min(self._done, self.volume), 2 * self.volume)
             self._look_at(local, lambda read: progress(self._done + read, 2 * self.volume))
         for each in inputs:
-            if each.real in self._states and _state(each) != self._states[each.real]:
+            if each.real in self._states and state_of(each) != self._states[each.real]:
                 self._spent.add(each.real)
                 why = "it was changed while it was read; ingest it again"
                 self.refusals.append((None, Refusal(each.origin, shown(each.path), why)))
@@ -356,7 +359,6 @@ class _Putting:
         report.refused = [(each.where, each.why) for each in refusals]
         report.again = {each.origin for each in refusals}
         report.gone = _prune(writer, roots, report.again)
-        report.removed = len(report.gone)
 
     def _put_items(self, writer: Writer) -> None:
         report, volume = self._prepared.report, self._prepared.volume
@@ -390,14 +392,3 @@ def _prune(writer: Writer, roots: Sequence[str], kept: set[str]) -> list[Held]:
             break
         gone.difference_update(writer.not_put(origin))
     return [each for each in sorted(gone) if writer.remove(each.collection, each.id)]
-
-
-def _state(source: Input) -> tuple[int, int, int] | None:
-    """What changes when a file does; None of a folder, and of what cannot be looked at."""
-    try:
-        found = source.path.stat()
-    except OSError:
-        return None
-    if source.kind == "product" and source.path.is_dir():
-        return None
-    return found.st_size, found.st_mtime_ns, found.st_ino

@@ -353,3 +353,14 @@ def counted(inputs: Iterable[Input]) -> int:
         except OSError:
             continue  # whoever reads it says why
     return total
+
+
+def state_of(source: Input) -> tuple[int, int, int] | None:
+    """What changes when a file does; None of a folder, and of what cannot be looked at."""
+    try:
+        found = source.path.stat()
+    except OSError:
+        return None
+    if source.kind == "product" and source.path.is_dir():
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
