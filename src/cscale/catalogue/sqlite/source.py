@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from cscale.catalogue.bodies import Inflater
-from cscale.catalogue.queryables import COLUMNS, SCHEMAS, Kind
+from cscale.catalogue.describing import REQUIRED, queryables, told_by_items
+from cscale.catalogue.queryables import COLUMNS, Kind
 from cscale.catalogue.sqlite.aggregation import aggregate
 from cscale.catalogue.sqlite.schema import connect
 from cscale.catalogue.sqlite.search import Found, Search, read_bodies
@@ -24,9 +25,8 @@ from cscale.catalogue.statistics import CollectionStatistics
 from cscale.errors import NotFound
 from cscale.identity import Caller
 from cscale.net.signing import Signer
-from cscale.stac import times
 from cscale.stac.aggregation import AggregateRequest, AggregationCollection
-from cscale.stac.items import STAC_VERSION, Collection, OpenItem
+from cscale.stac.items import Collection, OpenItem
 from cscale.stac.search import SearchRequest
 from cscale.stac.source import CollectionList, ItemPage
 
@@ -166,7 +166,9 @@ class SqliteCatalogue:
                 if body is None and not each.items:
                     continue  # it was never described, and its last item is gone
                 own: Collection = msgspec.json.decode(body) if body else {}
-                found.append(own if own.keys() >= _REQUIRED else _described(connection, each) | own)
+                if not own.keys() >= REQUIRED:
+                    own = told_by_items(each.id, extent(connection, each)) | own
+                found.append(own)
         return found
 
     def _queryables(self, connection: sqlite3.Connection, only: str | None) -> dict[str, Any] | None:
@@ -175,15 +177,7 @@ class SqliteCatalogue:
         if only is not None and only not in state.collections:
             return None
         seen = properties(connection, state.collections[only] if only is not None else None)
-        typed = {
-            name: {"title": name, **SCHEMAS[kind]} for name, kind in state.columns.items() if name in seen
-        }
-        others = {
-            name: {"title": name, "type": _one_or_all(seen[name])}
-            for name in sorted(seen)
-            if name not in typed
-        }
-        return typed | others
+        return queryables(state.columns, seen)
 
     async def _in_thread(
         self, work: Callable[[sqlite3.Connection], T], threads: ThreadPoolExecutor | None = None
@@ -217,10 +211,6 @@ class _LongSearchError(Exception):
         self.query = query
 
 
-def _one_or_all(types: set[str]) -> str | list[str]:
-    return sorted(types) if len(types) > 1 else next(iter(types))
-
-
 def _matched(
     request: SearchRequest, where: Sequence[CollectionStatistics], returned: int, *, more: bool
 ) -> int | None:
@@ -231,24 +221,3 @@ def _matched(
     if all(part is None for part in selects):
         return sum(collection.items for collection in where)
     return None
-
-
-_REQUIRED = frozenset({"type", "stac_version", "id", "description", "license", "extent", "links"})
-
-
-def _described(connection: sqlite3.Connection, statistics: CollectionStatistics) -> Collection:
-    """A collection as far as its items tell."""
-    area = extent(connection, statistics)
-    ends = [None if moment is None else times.text_of(moment) for moment in (area.start, area.end)]
-    return {
-        "type": "Collection",
-        "stac_version": STAC_VERSION,
-        "id": statistics.id,
-        "description": f"Items of {statistics.id}; the site has not described this collection.",
-        "license": "proprietary",
-        "extent": {
-            "spatial": {"bbox": [area.bbox or [-180, -90, 180, 90]]},
-            "temporal": {"interval": [ends]},
-        },
-        "links": [],
-    }

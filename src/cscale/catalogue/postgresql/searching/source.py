@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from cscale.catalogue.describing import queryables
 from cscale.catalogue.postgresql.connection import Place, Pool, Reader
 from cscale.catalogue.postgresql.schema import opened
 from cscale.catalogue.postgresql.searching.aggregation import aggregate
@@ -14,7 +15,7 @@ from cscale.catalogue.postgresql.searching.query import Position, Query, Way
 from cscale.catalogue.postgresql.searching.search import Bodies, Found, Search
 from cscale.catalogue.postgresql.searching.state import FIRST, CurrentState, State, described, properties
 from cscale.catalogue.postgresql.searching.ways import FEW
-from cscale.catalogue.queryables import COLUMNS, SCHEMAS, Kind
+from cscale.catalogue.queryables import COLUMNS, Kind
 from cscale.catalogue.statistics import CollectionStatistics
 from cscale.errors import NotFound
 from cscale.identity import Caller
@@ -111,17 +112,7 @@ class PostgresCatalogue:
             state = await self._state.of(reader, rows)
             only = None if collection_id is None else _known(state, collection_id)
             seen = await properties(reader, only)
-        typed = {
-            name: {"title": name, **SCHEMAS[kind]}
-            for name, (_, kind) in state.columns.items()
-            if name in seen
-        }
-        others = {
-            name: {"title": name, "type": sorted(types) if len(types) > 1 else next(iter(types))}
-            for name, types in sorted(seen.items())
-            if name not in typed
-        }
-        return typed | others
+        return queryables({name: kind for name, (_, kind) in state.columns.items()}, seen)
 
     async def aggregate(self, caller: Caller, request: AggregateRequest) -> AggregationCollection:
         """See `Aggregates.aggregate`."""

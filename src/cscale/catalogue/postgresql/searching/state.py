@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import msgspec
 from psycopg import sql
 
+from cscale.catalogue.describing import REQUIRED, told_by_items
 from cscale.catalogue.postgresql.connection import Reader
 from cscale.catalogue.postgresql.searching.conditions import Columns
 from cscale.catalogue.statistics import CollectionStatistics, Extent
-from cscale.stac import times
-from cscale.stac.items import STAC_VERSION, Collection
+from cscale.stac.items import Collection
 
 FIRST = sql.SQL(
     "SELECT n, id, before, after, generation, (SELECT count(*) FROM queryable WHERE ready)"
@@ -101,9 +101,6 @@ async def properties(reader: Reader, collection: CollectionStatistics | None) ->
     return found
 
 
-_REQUIRED = frozenset({"type", "stac_version", "id", "description", "license", "extent", "links"})
-
-
 async def described(reader: Reader, collections: Sequence[CollectionStatistics]) -> list[Collection]:
     """Collections as they were handed in; what their descriptions lack is told by their items.
 
@@ -118,7 +115,9 @@ async def described(reader: Reader, collections: Sequence[CollectionStatistics])
         if bodies[each.n] is None and not each.items:
             continue  # it was never described, and its last item is gone
         own: Collection = msgspec.json.decode(bodies[each.n] or b"{}")
-        found.append(own if own.keys() >= _REQUIRED else _told(await _extent(reader, each), each.id) | own)
+        if not own.keys() >= REQUIRED:
+            own = told_by_items(each.id, await _extent(reader, each)) | own
+        found.append(own)
     return found
 
 
@@ -129,19 +128,3 @@ async def _extent(reader: Reader, collection: CollectionStatistics) -> Extent:
         assert row is not None  # an aggregate gives one
         collection.extent = Extent(None if row[0] is None else list(row[:4]), *row[4:])
     return collection.extent
-
-
-def _told(extent: Extent, name: str) -> Collection:
-    ends = [None if moment is None else times.text_of(moment) for moment in (extent.start, extent.end)]
-    return {
-        "type": "Collection",
-        "stac_version": STAC_VERSION,
-        "id": name,
-        "description": f"Items of {name}; the site has not described this collection.",
-        "license": "proprietary",
-        "extent": {
-            "spatial": {"bbox": [extent.bbox or [-180, -90, 180, 90]]},
-            "temporal": {"interval": [ends]},
-        },
-        "links": [],
-    }
