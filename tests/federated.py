@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cscale.catalogue.sqlite import writing
-from cscale.net.server import free_port
 from cscale.stac.items import Collection, Item
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cscale.net.server import free_port
+from tests.ports import free_port
 
 _ROOT = Path(__file__).parents[1]
 _MAIN = """

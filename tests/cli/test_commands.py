@@ -17,7 +17,7 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from cscale.net.server import free_port
+from tests.ports import free_port
 
 CSCALE = str(Path(sys.executable).with_name("cscale"))
 

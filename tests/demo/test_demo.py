@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cscale.net.server import free_port
+from tests.ports import free_port
 from tests.serving import heed_interrupts
 
 CSCALE = str(Path(sys.executable).with_name("cscale"))

@@ -15,8 +15,8 @@ from cscale.app import HubConfig, SiteConfig
 from cscale.demo.archives import Archive
 from cscale.demo.services import Service, await_answers, configure, free_ports, serving
 from cscale.errors import SiteError
-from cscale.net.server import free_port
 from cscale.settings import load
+from tests.ports import free_port
 
 
 def archives(folder: Path) -> list[Archive]:

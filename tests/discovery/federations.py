@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cscale.catalogue.sqlite import SqliteCatalogue, writing
 from cscale.discovery import Hub, Site, SourcePage
-from cscale.discovery.translation import PRODUCT, total_order
+from cscale.discovery.hub.translation import PRODUCT, total_order
 from cscale.federation import Endpoint, Member
 from cscale.identity import Caller
 from cscale.stac.evaluation import matcher, order_key, sort_value

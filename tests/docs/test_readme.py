@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cscale.net.server import free_port
 from tests.docs.following import blocks, reading
+from tests.ports import free_port
 from tests.serving import heed_interrupts
 
 ROOT = Path(__file__).parents[2]

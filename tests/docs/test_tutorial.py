@@ -6,8 +6,8 @@ import numpy
 import rasterio
 from rasterio.transform import from_origin
 
-from cscale.net.server import free_port
 from tests.docs.following import blocks, reading
+from tests.ports import free_port
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial" / "first-site.md"
 

@@ -10,7 +10,7 @@ import pytest
 
 from cscale.errors import SiteError
 from cscale.net.http import MAX_ANSWER, Answer, HttpPool
-from cscale.net.server import free_port
+from tests.ports import free_port
 from tests.scripted import Request, Scripted, answer, scripted
 
 

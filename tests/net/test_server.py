@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from cscale.errors import BadConfiguration
-from cscale.net.server import free_port, run
+from cscale.net.server import run
+from tests.ports import free_port
 
 SERVER = """
 import asyncio, sys

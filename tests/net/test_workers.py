@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from cscale.net.server import free_port
+from tests.ports import free_port
 from tests.serving import heed_interrupts
 
 SERVER = """

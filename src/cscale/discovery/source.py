@@ -1,6 +1,6 @@
 """`Source`: one member as it speaks, whatever its dialect. One file a dialect implements it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -23,6 +23,8 @@ class SourcePage:
             parameters of STAC API: `filter`, `sortby`, `datetime`, `bbox`, `intersects`, `ids`,
             `collections`, `q`. All that match are in the answer; so may be others.
         rejected: How many of its records are no items and were left out.
+        harvested_at: When what it answers with was read from the site, as RFC 3339 text; None where the
+            site itself has answered.
     """
 
     features: Sequence[msgspec.Raw]
@@ -31,6 +33,7 @@ class SourcePage:
     missing: Sequence[str] = field(default_factory=tuple)
     left: frozenset[str] = frozenset()
     rejected: int = 0
+    harvested_at: str | None = None
 
 
 class Source(Protocol):
@@ -55,6 +58,35 @@ class Source(Protocol):
 
     async def queryables(self, caller: Caller, collection_id: str | None) -> Mapping[str, Any]:
         """What filters may speak of there: name to JSON Schema; empty if it does not say."""
+        ...
+
+    def item_url(self, collection_id: str, item_id: str) -> str:
+        """The address of an item there."""
+        ...
+
+    def collection_url(self, collection_id: str) -> str:
+        """The address of a collection there."""
+        ...
+
+
+class Walkable(Protocol):
+    """A member whose items can only be read one after the other: it is harvested, never searched."""
+
+    async def collections(self, caller: Caller) -> tuple[Sequence[Mapping[str, Any]], Sequence[str]]:
+        """See `Source.collections`."""
+        ...
+
+    def items(self, caller: Caller) -> AsyncIterator[msgspec.Raw]:
+        """All its items, each still the bytes that came, with the `collection` it is in.
+
+        What cannot be read is left out and counted in `rejected`; what breaks the walk off is a
+        `SiteError`, so that a walk that ends has seen all there is.
+        """
+        ...
+
+    @property
+    def rejected(self) -> int:
+        """How many documents the last walk left out."""
         ...
 
     def item_url(self, collection_id: str, item_id: str) -> str:

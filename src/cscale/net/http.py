@@ -47,10 +47,18 @@ class HttpPool:
         *,
         json_body: Any = None,
         headers: Mapping[str, str] | None = None,
+        bearer: str | None = None,
     ) -> Answer:
         """Send a request and read its answer. Redirects are not followed: they may lead anywhere.
 
         Cancel it to give up; deadlines are the caller's.
+
+        Args:
+            method: The HTTP method.
+            url: Where to.
+            json_body: What to send, as JSON.
+            headers: Beside those that are always sent.
+            bearer: The token of whoever is asking; sent only by a pool that may pass it on.
 
         Raises:
             SiteError: If there is no answer, or one that is longer than `MAX_ANSWER`.

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from cscale.net.server import free_port
 from cscale.stac.items import Item
 from cscale.testing.archives import collections, plain_item
 from tests.cli.test_commands import CSCALE, cscale
 from tests.federated import Service, ask
+from tests.ports import free_port
 from tests.postgres import fresh
 
 BEFORE, PAGE = 400, 8

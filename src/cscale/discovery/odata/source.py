@@ -16,6 +16,7 @@ from cscale.discovery.odata.csc import Csc
 from cscale.discovery.odata.dhus import Dhus
 from cscale.discovery.odata.walking import Walker
 from cscale.federation import Endpoint
+from cscale.federation.profiles import Profiled, unknown
 from cscale.identity import Caller
 from cscale.net.http import HttpPool
 
@@ -28,9 +29,10 @@ class OData(Walker):
     Args:
         endpoint: Its address, without `/Products`.
         http: The connections to use.
+        profile: What the site was seen to do.
     """
 
-    def __init__(self, endpoint: Endpoint, http: HttpPool) -> None:
+    def __init__(self, endpoint: Endpoint, http: HttpPool, profile: Profiled = unknown) -> None:
         root = endpoint.url.rstrip("/").removesuffix("/Products")
         super().__init__(root, http, Dhus() if _DHUS.fullmatch(urlsplit(root).path) else Csc())
 

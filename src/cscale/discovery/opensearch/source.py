@@ -25,6 +25,7 @@ from cscale.discovery.opensearch.solr import Solr
 from cscale.discovery.source import SourcePage
 from cscale.errors import BadCursor, BadInput, SiteError
 from cscale.federation import Endpoint
+from cscale.federation.profiles import Profiled, unknown
 from cscale.identity import Caller
 from cscale.net.http import HttpPool
 from cscale.stac.search import SearchRequest
@@ -52,9 +53,10 @@ class OpenSearch:
     Args:
         endpoint: The address of its description, or of the Data Hub's search.
         http: The connections to use.
+        profile: What the site was seen to do.
     """
 
-    def __init__(self, endpoint: Endpoint, http: HttpPool) -> None:
+    def __init__(self, endpoint: Endpoint, http: HttpPool, profile: Profiled = unknown) -> None:
         self._url = endpoint.url
         self._http = http
         self._template: Template | None = None

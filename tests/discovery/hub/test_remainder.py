@@ -2,8 +2,8 @@
 
 import pytest
 
-from cscale.discovery import asking
-from cscale.discovery.remainder import remainder
+from cscale.discovery.hub import asking
+from cscale.discovery.hub.remainder import remainder
 from cscale.identity import ANONYMOUS
 from cscale.stac.search import SearchRequest, from_json
 from tests.discovery.federations import MORNING, Archive, feature, hub_over, member

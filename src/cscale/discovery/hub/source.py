@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
-from cscale.discovery.asking import Asking, Site, Status, missing_names
-from cscale.discovery.cursor import Cursor, open_cursor
-from cscale.discovery.joining import Answered, Held, merged, prefixed, shown_item
-from cscale.discovery.merge import (
+from cscale.discovery.hub.asking import Asking, Site, Status, missing_names
+from cscale.discovery.hub.cursor import Cursor, open_cursor
+from cscale.discovery.hub.joining import Answered, Held, merged, prefixed, shown_item
+from cscale.discovery.hub.merge import (
     WINDOW,
     Copy,
     NeedCopies,
@@ -19,7 +19,7 @@ from cscale.discovery.merge import (
     merge_by_key,
     merge_by_time,
 )
-from cscale.discovery.translation import BAR, PRODUCT, speaks_of_collections, total_order
+from cscale.discovery.hub.translation import BAR, PRODUCT, speaks_of_collections, total_order
 from cscale.errors import NotFound, SiteError, SitesMissing
 from cscale.identity import Caller
 from cscale.net.signing import Signer

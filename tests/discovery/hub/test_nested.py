@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cscale.net.server import free_port
 from tests.discovery.federations import MORNING, OWN_PRODUCT, feature
 from tests.federated import Federation, Service, ask, federation, member, walked
+from tests.ports import free_port
 
 
 def _item(item_id: str, collection: str, minutes: int, **properties: Any) -> dict[str, Any]:

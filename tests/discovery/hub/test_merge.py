@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cscale.discovery.merge import (
+from cscale.discovery.hub.merge import (
     WINDOW,
     Copy,
     NeedCopies,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
-from cscale.discovery.translation import BAR, PRODUCT, Translation, total_order
+from cscale.discovery.hub.translation import BAR, PRODUCT, Translation, total_order
 from cscale.errors import BadRequest
 from cscale.federation import Member
 from cscale.stac.evaluation import matcher, order_key, sort_value

@@ -13,6 +13,7 @@ import msgspec
 from cscale.discovery.source import SourcePage
 from cscale.errors import SiteError
 from cscale.federation import Endpoint
+from cscale.federation.profiles import Profiled, unknown
 from cscale.identity import Caller
 from cscale.net.http import Answer, HttpPool
 from cscale.stac.search import SearchRequest
@@ -43,9 +44,10 @@ class StacApi:
     Args:
         endpoint: Its address.
         http: The connections to use.
+        profile: What the site was seen to do.
     """
 
-    def __init__(self, endpoint: Endpoint, http: HttpPool) -> None:
+    def __init__(self, endpoint: Endpoint, http: HttpPool, profile: Profiled = unknown) -> None:
         self._root = endpoint.url.rstrip("/")
         self._http = http
         self._free_text: bool | None = None

@@ -10,7 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from cscale.discovery import Hub
-from cscale.discovery.translation import Translation
+from cscale.discovery.hub.translation import Translation
 from cscale.stac.items import Item, OpenItem, read_body
 from cscale.stac.search import SearchRequest, from_json
 from cscale.testing.items import walk

@@ -7,7 +7,7 @@ order a site is asked anew by its own token for the page that holds the position
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cscale.discovery.merge import Product, Rank
+from cscale.discovery.hub.merge import Product, Rank
 from cscale.net.signing import Signer
 from cscale.stac.evaluation import Value, order_key
 from cscale.stac.search import SearchRequest

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from cscale.discovery.joining import PLACE, Held
-from cscale.discovery.merge import Copy, Product, Rank, Run
-from cscale.discovery.remainder import MOST, ORDER, remainder
+from cscale.discovery.hub.joining import PLACE, Held
+from cscale.discovery.hub.merge import Copy, Product, Rank, Run
+from cscale.discovery.hub.remainder import MOST, ORDER, remainder
+from cscale.discovery.hub.translation import BAR, PRODUCT, Translation
 from cscale.discovery.source import Source
-from cscale.discovery.translation import BAR, PRODUCT, Translation
 from cscale.errors import BadInput, SiteError, SiteTimeout
 from cscale.federation import Member
 from cscale.identity import Caller

@@ -1,0 +1,6 @@
+"""`ItemSource` over many sites: fan-out, merge, cursors, copies. `merge` and `cursor` are pure."""
+
+from cscale.discovery.hub.asking import Site
+from cscale.discovery.hub.source import Hub
+
+__all__ = ["Hub", "Site"]
