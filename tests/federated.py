@@ -124,7 +124,9 @@ class Federation:
         return self._start("site", name, port, {"site": {"id": name, "title": name.title()}})
 
     def hub(self, name: str, members: Sequence[Mapping[str, Any]], port: int = 0) -> Service:
-        return self._start("hub", name, port, {"federation": {"id": name}, "sites": list(members)})
+        """A hub that takes nothing for granted of what its members listed before: tests change it."""
+        told = {"federation": {"id": name}, "sites": list(members), "listings": 0}
+        return self._start("hub", name, port, told)
 
     def _start(self, role: str, name: str, port: int, config: dict[str, Any]) -> Service:
         service = Service(role, self._folder / f"{name}.yaml", port or free_port())

@@ -10,7 +10,9 @@ import socket
 
 _FIRST, _EACH = 10_000, 1_000  # below those the kernel hands out to connections
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 20
-_next = itertools.cycle(range(_FIRST + _worker * _EACH, _FIRST + (_worker + 1) * _EACH))
+_ours = range(_FIRST + _worker * _EACH, _FIRST + (_worker + 1) * _EACH)
+_begin = os.getpid() % _EACH  # another run of the tests may go on at the same time
+_next = itertools.cycle((*_ours[_begin:], *_ours[:_begin]))
 
 
 def free_port() -> int:

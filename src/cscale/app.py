@@ -124,6 +124,8 @@ class HubConfig(ServiceConfig):
     """What it is."""
     sites: tuple[Member, ...] = ()
     """Its members; the order says whose copy is preferred."""
+    listings: float = Field(60, ge=0)
+    """Seconds that a member's list of collections is believed in what it does not hold."""
 
     @field_validator("state", mode="before")
     @classmethod
@@ -178,11 +180,19 @@ def hub_app(config: HubConfig) -> Starlette:
         BadConfiguration: If a member has no interface that can be searched.
     """
     http = HttpPool()
-    sites = [Site(rank, member, _source(member, http)) for rank, member in enumerate(config.sites)]
-    source = Hub(sites, secret=shared_secret(config.state))
+    sites = [
+        Site(rank, member, _source(member, http), fresh=config.listings)
+        for rank, member in enumerate(config.sites)
+    ]
+    source = Hub(sites, secret=shared_secret(config.state), url=f"{config.federation.url}{_STAC}")
     members = [(member.id, member.name, member.endpoints[0].url) for member in config.sites]
     front = Front(config.federation.name, config.federation.description, config.federation.url, members)
-    return _app(config.federation, source, front, discovery_api.routes(config.sites), http.close)
+
+    async def close() -> None:
+        await source.close()
+        await http.close()
+
+    return _app(config.federation, source, front, discovery_api.routes(config.sites), close)
 
 
 def _source(member: Member, http: HttpPool) -> Source:

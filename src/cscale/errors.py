@@ -13,6 +13,8 @@ Which HTTP status each becomes is decided in one table, `cscale.net.responses.ST
     ├── BadInput              data handed in (an item, a file) that cannot be taken
     ├── SiteError             a member of the federation did not answer properly
     │   ├── SiteTimeout       it did not answer in its time
+    │   ├── SiteUnreachable   no connection, or one that was closed before an answer began
+    │   ├── CircuitOpen       it failed so often that it is not asked for a while
     │   └── UnsortedPage      its answer breaks the order it was asked for
     ├── SitesMissing          nobody who could tell has answered
     ├── LoopDetected          a request came back to a hub that had already passed it on
@@ -72,6 +74,14 @@ class SiteError(CscaleError):
 
 class SiteTimeout(SiteError):
     """A member of the federation did not answer in its time."""
+
+
+class SiteUnreachable(SiteError):
+    """No connection to a member, or one that was closed before an answer began: asking again is safe."""
+
+
+class CircuitOpen(SiteError):
+    """A member failed so often that it is not asked for a while; tells since when, why, and until when."""
 
 
 class UnsortedPage(SiteError):

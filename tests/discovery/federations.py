@@ -150,7 +150,7 @@ def union(sites: Sequence[Archive], request: SearchRequest) -> list[Expected]:
     matches, found = matcher(request), []
     for rank, archive in enumerate(sites):
         for item in archive.items:
-            found += [each for each in _as_shown(archive.member, rank, item, request) if matches(each[0])]
+            found += [each for each in _as_shown(archive, rank, item, request) if matches(each[0])]
     copies = [copy for _, copy in found]
     groups = _joined(copies) if request.duplicates == "join" else [[copy] for copy in copies]
     groups.sort(key=lambda group: min(copy.place for copy in group))
@@ -163,7 +163,10 @@ def _expected(group: list[Shown]) -> Expected:
     return group[0].name, group[0].collection, places
 
 
-def _as_shown(site: Member, rank: int, item: Item, request: SearchRequest) -> Iterator[tuple[Item, Shown]]:
+def _as_shown(
+    archive: Archive, rank: int, item: Item, request: SearchRequest
+) -> Iterator[tuple[Item, Shown]]:
+    site, listed = archive.member, {each["collection"] for each in archive.items}
     collection = _shown_collection(site, item["collection"], request.collections)
     if collection is None:
         return
@@ -172,7 +175,7 @@ def _as_shown(site: Member, rank: int, item: Item, request: SearchRequest) -> It
     shown = item | {"id": name, "collection": collection}
     asked = request.collections
     only_own = asked is not None and all(
-        "|" in each for each in asked if _holds(site, each)
+        "|" in each for each in asked if _holds(site, each, listed)
     )  # then ids are the names of products, also in an order
     ordered = product if site.product and not only_own else item["id"]
     order = total_order(request).sortby
@@ -186,9 +189,11 @@ def _as_shown(site: Member, rank: int, item: Item, request: SearchRequest) -> It
     yield shown, Shown(key, name, collection, rank, item["id"], item["collection"], site.id, time)
 
 
-def _holds(site: Member, asked: str) -> bool:
+def _holds(site: Member, asked: str, listed: set[str]) -> bool:
     prefix, bar, _ = asked.partition("|")
-    return prefix == site.id if bar else asked in site.collections or asked not in site.collections.values()
+    if bar:
+        return prefix == site.id
+    return asked in site.collections or (asked in listed and asked not in site.collections.values())
 
 
 def _shown_collection(site: Member, native: str, asked: tuple[str, ...] | None) -> str | None:
@@ -261,4 +266,6 @@ async def hub_over(sites: Sequence[Archive], inner: Hub | None = None) -> AsyncI
             stack.callback(catalogue.close)
             sources.append((archive.member, Local(catalogue, archive.page, archive.leaves)))
         members = [Site(rank, entry, source) for rank, (entry, source) in enumerate(sources)]
-        yield Hub(members, secret=b"hub")
+        hub = Hub(members, secret=b"hub")
+        yield hub
+        await hub.close()

@@ -25,6 +25,8 @@ class SourcePage:
         rejected: How many of its records are no items and were left out.
         harvested_at: When what it answers with was read from the site, as RFC 3339 text; None where the
             site itself has answered.
+        partial: Why it may hold more that matches than it has answered with, in a sentence; None where
+            that is all.
     """
 
     features: Sequence[msgspec.Raw]
@@ -34,6 +36,7 @@ class SourcePage:
     left: frozenset[str] = frozenset()
     rejected: int = 0
     harvested_at: str | None = None
+    partial: str | None = None
 
 
 class Source(Protocol):

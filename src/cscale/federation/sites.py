@@ -92,28 +92,50 @@ class Member(Section):
     """Its name for people."""
     endpoints: tuple[Endpoint, ...] = Field(min_length=1)
     """The interfaces it offers."""
-    collections: dict[str, str] = Field(default_factory=dict)
-    """The federation's collection ids and what this site calls them; unlisted ones keep their name."""
+    collections: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
+    """The federation's collection ids and what this site calls each, one name or several.
+
+    Unlisted ones that are known have the id that is in use for them; others keep their name.
+    """
     product: str | None = None
     """The property that holds a product's name at this site; left out: the item's id is the name."""
     discovery: Literal["live"] = "live"
     """How it is searched: `live` asks it each time."""
     timeout: float = Field(10, gt=0, le=300)
     """Seconds after which a search goes on without it."""
+    token: Literal["none", "pass", "exchange"] = "none"
+    """What becomes of the caller's token: `none` keeps it here, `pass` hands it on to this site."""
     policies: dict[str, Policy] = Field(default_factory=dict)
     """Its policies by collection; `default` for the others."""
+
+    @property
+    def natives(self) -> dict[str, tuple[str, ...]]:
+        """`collections`, each with the list of its names at the site."""
+        return {name: (own,) if isinstance(own, str) else own for name, own in self.collections.items()}
 
     @property
     def name(self) -> str:
         """Title, or id where there is none."""
         return self.title or self.id
 
+    @field_validator("token")
+    @classmethod
+    def _possible(cls, token: str) -> str:
+        if token == "exchange":  # noqa: S105  # no password
+            raise ValueError("exchange is not possible yet; none and pass are")
+        return token
+
     @field_validator("collections")
     @classmethod
-    def _plain_names(cls, collections: dict[str, str]) -> dict[str, str]:
+    def _plain_names(cls, collections: dict[str, str | tuple[str, ...]]) -> dict[str, str | tuple[str, ...]]:
         for name in collections:
             if "|" in name or not name:
                 raise ValueError(f"{name!r}: a federation's collection id is not empty and has no bar (|)")
-        if len(set(collections.values())) < len(collections):
+        own = [
+            each for names in collections.values() for each in ([names] if isinstance(names, str) else names)
+        ]
+        if len(set(own)) < len(own):
             raise ValueError("two ids of the federation mean one collection of the site")
+        if any(not names for names in collections.values()):
+            raise ValueError("an id of the federation means no collection of the site")
         return collections

@@ -2,20 +2,21 @@
 
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 import msgspec
 from aiohttp.compression_utils import HAS_ZSTD
 from yarl import URL
 
-from cscale.errors import SiteError, SiteTimeout
+from cscale.errors import SiteError, SiteTimeout, SiteUnreachable
+from cscale.net.guard import AddressRefused, Guard
 from cscale.net.via import outgoing
 
 MAX_ANSWER = 64 * 1024 * 1024
-"""The longest answer that is read, in bytes."""
+"""The longest answer that is read, in bytes, uncompressed."""
 _CONNECTIONS_A_HOST = 32
 _CHUNK = 1 << 18
 _CODINGS = "zstd, gzip, deflate" if HAS_ZSTD else "gzip, deflate"
@@ -34,10 +35,44 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class HttpPool:
-    """Connections to other sites, kept open between requests."""
+class Received(NamedTuple):
+    """An HTTP answer with its headers.
 
-    def __init__(self) -> None:
+    Attributes:
+        status: The HTTP status.
+        body: Uncompressed.
+        headers: By name, in any case.
+    """
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Http(Protocol):
+    """What asks other sites: a pool, or one member's part in it."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        json_body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        bearer: str | None = None,
+    ) -> Answer:
+        """Send a request and read its answer, see `HttpPool.request`."""
+
+
+class HttpPool:
+    """Connections to other sites, kept open between requests.
+
+    Args:
+        guard: Says which addresses may be reached; None for all, as on a user's own machine.
+    """
+
+    def __init__(self, guard: Guard | None = None) -> None:
+        self._guard = guard
         self._session: aiohttp.ClientSession | None = None
 
     async def request(
@@ -58,25 +93,58 @@ class HttpPool:
             url: Where to.
             json_body: What to send, as JSON.
             headers: Beside those that are always sent.
-            bearer: The token of whoever is asking; sent only by a pool that may pass it on.
+            bearer: The token of whoever is asking; sent only by a member's own part (`SiteHttp`).
 
         Raises:
-            SiteError: If there is no answer, or one that is longer than `MAX_ANSWER`.
+            SiteUnreachable: If no answer began.
+            SiteError: If there is none that is whole, or one that is longer than `MAX_ANSWER`.
         """
-        session = self._open()
-        body = None if json_body is None else msgspec.json.encode(json_body)
-        sent = {"accept": "application/geo+json, application/json", **outgoing(), **(headers or {})}
-        if body is not None:
+        content = None if json_body is None else msgspec.json.encode(json_body)
+        received = await self.send(method, url, content, headers or {})
+        return Answer(received.status, received.body)
+
+    async def send(
+        self,
+        method: str,
+        url: str | URL,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        *,
+        once: bool = False,
+    ) -> Received:
+        """As `request`, with what is sent as bytes (of JSON), and with the headers that came.
+
+        Args:
+            method: The HTTP method.
+            url: Where to.
+            content: What to send, JSON.
+            headers: Beside those that are always sent.
+            once: Whether it is sent only once. Else a GET goes out again over a new connection where the
+                one that was kept open turns out to be closed.
+
+        Raises:
+            SiteUnreachable: If no answer began.
+            SiteError: If there is none that is whole, or one that is longer than `MAX_ANSWER`.
+        """
+        session, began, failed = self._open(), False, SiteError()
+        sent = {"accept": "application/geo+json, application/json", **outgoing(), **headers}
+        if content is not None:
             sent["content-type"] = "application/json"
         try:
             async with session.request(
-                method, _address(url), data=body, headers=sent, allow_redirects=False
+                method,
+                address_of(url),
+                data=content,
+                headers=sent,
+                allow_redirects=False,
+                middlewares=_ONCE if once else None,
             ) as response:
-                return Answer(response.status, await _read(response))
-        except TimeoutError as error:
-            raise SiteTimeout("it stopped answering") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise SiteError(_said(error)) from error
+                began = True
+                return Received(response.status, await _read(response), response.headers)
+        except (aiohttp.ClientError, OSError, ValueError, _Failed) as error:
+            cause = error.error if isinstance(error, _Failed) else error
+            failed = _failure(cause, began=began)
+        raise failed  # out here, it does not take along what tells all that was sent, token included
 
     @asynccontextmanager
     async def stream(self, url: str) -> AsyncIterator[tuple[int | None, AsyncIterator[bytes]]]:
@@ -87,7 +155,7 @@ class HttpPool:
         """
         try:
             async with self._open().get(
-                _address(url), headers={"accept-encoding": "identity"}, max_redirects=5
+                address_of(url), headers={"accept-encoding": "identity"}, max_redirects=5
             ) as response:
                 if response.status != 200:
                     raise SiteError(f"{url}: answered {response.status}")
@@ -103,8 +171,14 @@ class HttpPool:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None or self._session.closed:
+            guard = self._guard
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS_A_HOST),
+                connector=aiohttp.TCPConnector(
+                    limit=0,
+                    limit_per_host=_CONNECTIONS_A_HOST,
+                    resolver=guard.resolver() if guard else None,
+                    socket_factory=guard.socket if guard else None,
+                ),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"accept-encoding": _CODINGS},
@@ -113,12 +187,40 @@ class HttpPool:
         return self._session
 
 
-def _address(url: str) -> URL:
-    """An address as it is written, also where quoting could be less: what is signed must stay as it is."""
+def address_of(url: str | URL) -> URL:
+    """An address as it is written, also where quoting could be less: what is signed must stay as it is.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if isinstance(url, URL):
+        return url
     return URL(url, encoded=re.fullmatch("[!-~]+", url) is not None)
 
 
+class _Failed(Exception):
+    """What keeps the session from asking again by itself."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+async def _once(
+    request: aiohttp.ClientRequest,
+    handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
+) -> aiohttp.ClientResponse:
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectionError as error:
+        raise _Failed(error) from error
+
+
+_ONCE = (_once,)
+
+
 async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The whole body, which is inflated bit by bit, and no further than to the limit."""
     chunks, size = [], 0
     async for chunk in response.content.iter_chunked(_CHUNK):
         size += len(chunk)
@@ -129,10 +231,32 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
+def _failure(error: Exception, *, began: bool) -> SiteError:
+    """What is said of an error, and whether asking again is safe."""
+    if isinstance(error, TimeoutError):
+        return SiteTimeout("it stopped answering")
+    lost = isinstance(error, aiohttp.ClientConnectionError | ConnectionError)
+    kind = SiteUnreachable if lost and not began and not _is_refusal(error) else SiteError
+    return kind(_said(error))
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether asking again cannot help: our own guard says no, or the two do not trust each other."""
+    return isinstance(error, aiohttp.ClientSSLError) or (
+        isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, AddressRefused)
+    )
+
+
 def _said(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        cause = error.certificate_error
+        return f"its certificate is not to be trusted: {getattr(cause, 'verify_message', cause)}"[:200]
     if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno or 0  # its own text tells addresses
-        return f"no connection: {os.strerror(number) if number > 0 else error.os_error.strerror}"
+        cause = error.os_error
+        if isinstance(cause, AddressRefused):
+            return f"not asked: {cause.strerror}"
+        number = cause.errno or 0  # its own text tells addresses
+        return f"no connection: {os.strerror(number) if number > 0 else cause.strerror or 'refused'}"
     if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):
         return "it closed the connection without an answer"
     if isinstance(error, aiohttp.ClientPayloadError):

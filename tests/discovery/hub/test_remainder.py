@@ -2,7 +2,7 @@
 
 import pytest
 
-from cscale.discovery.hub import asking
+from cscale.discovery.hub.asking import asked as under_test
 from cscale.discovery.hub.remainder import remainder
 from cscale.identity import ANONYMOUS
 from cscale.stac.search import SearchRequest, from_json
@@ -44,7 +44,7 @@ async def test_a_site_that_does_not_sort_is_put_in_order() -> None:
 
 
 async def test_beyond_what_is_bearable_it_is_partial_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "MOST", 10)
+    monkeypatch.setattr(under_test, "MOST", 10)
     archive = Archive(member("alpha"), SCENES, page=4, leaves=frozenset({"sortby"}))
     async with hub_over([archive]) as hub:
         page = await hub.search(ANONYMOUS, SearchRequest(limit=10))

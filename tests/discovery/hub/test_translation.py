@@ -1,14 +1,11 @@
 """One site's words and the federation's: what is asked there is what is meant here."""
 
-from dataclasses import replace
 from typing import Any
 
-import pytest
-from hypothesis import example, given, reject, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cscale.discovery.hub.translation import BAR, PRODUCT, Translation, total_order
-from cscale.errors import BadRequest
 from cscale.federation import Member
 from cscale.stac.evaluation import matcher, order_key, sort_value
 from cscale.stac.items import Item
@@ -102,6 +99,11 @@ def matches(translated: SearchRequest | None, item: Item) -> bool:
     return translated is not None and matcher(translated)(item)
 
 
+def there(site: Member, request: SearchRequest) -> SearchRequest | None:
+    natives = Translation(site).collections(request.collections)
+    return None if natives == {} else Translation(site).request(request, natives, NATIVES)
+
+
 @settings(max_examples=300)
 @given(
     members,
@@ -125,10 +127,7 @@ def test_what_matches_at_the_site_is_what_matches_as_shown(
     held: list[Item],
 ) -> None:
     request = SearchRequest(collections=asked, filter=expression, ids=ids)
-    try:
-        translated = Translation(site).request(request, NATIVES)
-    except BadRequest:
-        reject()
+    translated = there(site, request)
     for item in held:
         as_shown = shown(site, item, asked)
         assert matches(translated, item) == (as_shown is not None and matcher(request)(as_shown))
@@ -167,7 +166,7 @@ def test_the_order_asked_of_a_site_is_the_federations(
 ) -> None:
     translation = Translation(site)
     ordered = total_order(SearchRequest(collections=asked, sortby=sortby))
-    translated = translation.request(ordered, NATIVES)
+    translated = there(site, ordered)
     if translated is None:
         return
     own = translation.product(translation.collections(asked)) or "id"
@@ -190,12 +189,24 @@ def test_an_order_by_anything_but_time_leaves_only_copies_of_one_id_tied() -> No
     assert total_order(SearchRequest()) == SearchRequest(), "an order by time needs no more"
 
 
-def test_an_order_by_collection_is_refused_where_names_differ() -> None:
-    by_collection = SearchRequest(sortby=(SortField("collection"),))
+def test_a_site_keeps_an_order_by_collection_where_its_names_stand_as_those_shown() -> None:
+    order = (SortField("collection"),)
     renaming = Translation(member("alpha", collections={"c": "A-C"}))
-    with pytest.raises(BadRequest, match=r"sortby: .*alpha"):
-        renaming.request(by_collection, NATIVES)
-    with pytest.raises(BadRequest, match="sortby"):
-        renaming.request(replace(by_collection, collections=("B", "c")), NATIVES)
-    assert renaming.request(replace(by_collection, collections=("c",)), NATIVES) is not None
-    assert Translation(member("beta")).request(by_collection, NATIVES) is not None
+    assert not renaming.sorts(order, None, ["A-C", "B"])
+    assert renaming.sorts(order, None, ["A-C", "d"])
+    assert not renaming.sorts(order, None, None), "what it holds is not known"
+    assert renaming.sorts(order, {"A-C": "c"}, None)
+    assert renaming.sorts((SortField("datetime"),), None, None)
+    assert not Translation(member("beta", collections={"c": ("a", "b")})).sorts(order, None, ["a", "b"])
+
+
+def test_a_collection_that_is_known_by_many_names_is_shown_under_the_one_in_use() -> None:
+    words = Translation(member("alpha"))
+    assert words.shown("S2_MSI_L2A") == "sentinel-2-l2a"
+    assert words.collections(("sentinel-2-l2a",), ["S2_MSI_L2A", "other"]) == {"S2_MSI_L2A": "sentinel-2-l2a"}
+    assert words.collections(("S2_MSI_L2A",), ["S2_MSI_L2A"]) == {}
+    assert words.shown("x|sentinel-s2-l2a") == "alpha|x|sentinel-s2-l2a"
+    told = Translation(member("alpha", collections={"sentinel-2-l2a": "mine", "other": ["a", "b"]}))
+    assert told.shown("S2_MSI_L2A") == "alpha|S2_MSI_L2A", "configuration goes before"
+    assert told.collections(("sentinel-2-l2a",), ["S2_MSI_L2A", "mine"]) == {"mine": "sentinel-2-l2a"}
+    assert told.collections(("other",), None) == {"a": "other", "b": "other"}

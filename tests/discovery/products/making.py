@@ -102,6 +102,7 @@ class Made:
         product: Equal for copies, and for nothing else.
         acquisition: Equal for processings of one acquisition.
         name: Its official name.
+        order: Orders processings of one acquisition, the newest last; None where names do not tell it.
         items: In all forms that tell the product.
         partial: In the forms that do not tell its processing.
     """
@@ -109,6 +110,7 @@ class Made:
     product: tuple[object, ...]
     acquisition: tuple[object, ...]
     name: str
+    order: tuple[str, str] | None
     items: tuple[Item, ...]
     partial: tuple[Item, ...] = ()
 
@@ -157,6 +159,7 @@ def sentinel1(draw: st.DrawFn) -> Made:
         (short, unique),
         (unit, mode, kind, start, orbit, datatake),
         name,
+        None,
         (
             *plain_forms(name, ".SAFE"),
             item(f"{name}_COG.SAFE"),
@@ -188,6 +191,7 @@ def sentinel2(draw: st.DrawFn) -> Made:
         (unit, level, start, orbit, tile, made),
         (unit, level, start, tile),
         name,
+        (stamp(made), f"{major}.{minor}"),
         (
             *plain_forms(name, ".SAFE"),
             item(bare, collection, datetime=rfc3339(start), s2__product_uri=uri),
@@ -224,6 +228,7 @@ def sentinel3(draw: st.DrawFn) -> Made:
         # a frame of one cycle and orbit is one acquisition
         (unit, kind, frame) if frame != "____" else (unit, kind, start),
         name,
+        (stamp(made), baseline),
         (
             *plain_forms(name, ".SEN3"),
             item(short, None, f"../data/{name}.SEN3/xfdumanifest.xml", f"../data/{name}.SEN3/a.nc"),
@@ -247,6 +252,7 @@ def sentinel5p(draw: st.DrawFn) -> Made:
         (stream, kind, start, orbit, made),
         (kind, orbit, start if stream == "NRTI" else None),
         name,
+        (stamp(made), versions),
         plain_forms(name, ".nc"),
     )
 
@@ -264,6 +270,7 @@ def landsat(draw: st.DrawFn) -> Made:
         (unit, level, scene, f"{day:%Y%m%d}", f"{made:%Y%m%d}", collection, tier),
         (unit, level[:2], scene, f"{day:%Y%m%d}"),
         name,
+        (f"{made:%Y%m%d}", collection),
         (
             *plain_forms(name, ".tar"),
             item(f"{name}_SR", "landsat-c2l2-sr"),
@@ -282,10 +289,10 @@ def land(draw: st.DrawFn) -> Made:
     area = f"{layer}300_{start:%Y%m%d}0000_GLOBE_OLCI_V1.{version}.1"
     if draw(st.booleans()):
         detail = (unit, tile, start, layer)
-        return Made((*detail, version), detail, index, (*plain_forms(index, ".tif"),))
+        return Made((*detail, version), detail, index, ("", version), (*plain_forms(index, ".tif"),))
     forms = (*plain_forms(f"c_gls_{area}", ".nc"), item(area), item(f"c_gls_{area}_cog"), item(f"{area}_nc"))
     day = (f"{start:%Y%m%d}", layer)
-    return Made((*day, version), day, f"c_gls_{area}", forms)
+    return Made((*day, version), day, f"c_gls_{area}", ("", version), forms)
 
 
 PRODUCTS = st.one_of(sentinel1(), sentinel2(), sentinel3(), sentinel5p(), landsat(), land())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cscale.discovery.products import identify_name, span_of
+from cscale.discovery.products import forms_of, identify_name, place_of, span_of
 from cscale.discovery.products.collections import APART, APART_RULES, RULES, SAME
 from cscale.discovery.products.reading import CLUES, FORMS, NAMES
 from cscale.stac.times import text_of
@@ -38,6 +38,19 @@ def _rows_of_spans() -> str:
         when = " to ".join(text_of(end)[:19] + "Z" for end in span) if span else "not told"
         rows.append(f"| `{form.example}` | {when} |")
     return "\n".join(rows)
+
+
+def _rows_of_places() -> str:
+    rows = ["| name | west, south, east, north |", "| --- | --- |"]
+    known = {form.example: box for form in FORMS if (box := place_of(form.example))}
+    rows += [
+        f"| `{name}` | {', '.join(f'{degrees:.2f}' for degrees in box)} |" for name, box in known.items()
+    ]
+    return "\n".join(rows)
+
+
+def _list_of_ids() -> str:
+    return _list(forms_of("S2A_MSIL2A_20230602T100601_N0509_R022_T32TPS_20230602T162001"))
 
 
 def _rows_of_collections() -> str:
@@ -75,6 +88,8 @@ PARTS = {
     "names": lambda: _list(NAMES),
     "clues": lambda: _list(CLUES),
     "spans": _rows_of_spans,
+    "places": _rows_of_places,
+    "ids": _list_of_ids,
     "collections": _rows_of_collections,
     "families": _rows_of_families,
     "others": _rows_of_others,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cscale.discovery.products import Identity, identify, identify_name, same_product, span_of
-from cscale.discovery.products.forms import Form
+from cscale.discovery.products.missions.forms import Form
 from cscale.discovery.products.reading import FORMS
 from cscale.stac.times import instant
 from tests.discovery.products.making import PRODUCTS, UUID, Made, item
@@ -69,9 +69,9 @@ def test_versions_of_an_acquisition_are_ordered_by_when_they_were_made(one: Made
     for made in (one, other):
         versions = {identify(each).version for each in made.items if identify(each).name}
         assert len(versions) == 1
-    made_at = [identify(each.items[0]).version for each in (one, other)]
-    if one.product[:-1] == other.product[:-1] and made_at[0][0]:
-        assert (made_at[0][0] < made_at[1][0]) == (str(one.product[-1]) < str(other.product[-1]))
+    if one.acquisition == other.acquisition and one.order is not None and other.order is not None:
+        first, second = (identify(each.items[0]).version for each in (one, other))
+        assert (first < second, first == second) == (one.order < other.order, one.order == other.order)
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.title)

@@ -2,13 +2,23 @@
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cscale.discovery.products import Identity, facts_of, identify, identify_name, matches, resolve, span_of
+from cscale.discovery.products import (
+    Identity,
+    facts_of,
+    hrefs_of,
+    identify,
+    identify_name,
+    matches,
+    resolve,
+    span_of,
+)
 from cscale.stac.times import instant
-from tests.discovery.products.making import PRODUCTS, Made, item
+from tests.discovery.products.making import PRODUCTS, Item, Made, item
 
 EARLY, LATE = (f"S2A_MSIL2A_20230602T100601_N0509_R022_T32TPS_2023060{day}T162001" for day in (2, 3))
 DATED = "S2A_32TPS_20230602_0_L2A"
@@ -149,3 +159,29 @@ def test_facts_are_told_of_known_missions_only() -> None:
     assert told[:4] == ("S2", "A", "2A", "32TPS")
     assert told.baseline == "05.09"
     assert isinstance(identify(item(EARLY)), Identity)
+
+
+NAME = "S2A_MSIL2A_20230602T100601_N0509_R022_T32TPS_20230602T162001"
+
+
+def test_assets_that_are_still_bytes_tell_the_product_and_are_asked_for_only_when_needed() -> None:
+    less: Item = {"id": "S2A_32TPS_20230602_0_L2A", "collection": "sentinel-2-l2a", "properties": {}}
+    asset = {"href": f"s3://bucket/{NAME}.SAFE/B01.jp2"}
+    raw = msgspec.Raw(msgspec.json.encode(asset))
+    inner = {"href": msgspec.Raw(msgspec.json.encode(asset["href"])), "title": msgspec.Raw(b"5")}
+    spoilt = [msgspec.Raw(b"[1]"), msgspec.Raw(b"nonsense"), {"href": msgspec.Raw(b"5")}, 7, {"href": 7}, {}]
+    for each in (asset, raw, inner):
+        assets = {str(number): one for number, one in enumerate([*spoilt, each])}
+        assert identify({**less, "assets": assets}).name == NAME
+        assert identify(less, hrefs=lambda assets=assets: hrefs_of(assets)).name == NAME  # type: ignore[misc]
+    calls: list[str] = []
+
+    def hrefs() -> list[object]:
+        calls.append("asked")
+        return [asset["href"]]
+
+    identify({**less, "id": NAME}, hrefs=hrefs)
+    identify({**less, "properties": {"s2:product_uri": NAME}}, hrefs=hrefs)
+    assert calls == []
+    assert identify(less, hrefs=hrefs).name == NAME
+    assert calls == ["asked"]

@@ -1,4 +1,4 @@
-"""`ItemSource` over many sites: fan-out, merge, cursors, copies. `merge` and `cursor` are pure."""
+"""`ItemSource` over many sites: fan-out, merge, cursors, copies. `merging` is pure."""
 
 from cscale.discovery.hub.asking import Site
 from cscale.discovery.hub.source import Hub

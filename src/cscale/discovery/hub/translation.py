@@ -1,10 +1,10 @@
 """Between the federation's words and one site's: collection ids, product names, filters."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cscale.errors import BadRequest
+from cscale.discovery.products.collections import SAME, canonical
 from cscale.federation import Member
 from cscale.stac.cql2 import Expression, compile_filter, plain_name
 from cscale.stac.search import SearchRequest, SortField
@@ -40,8 +40,15 @@ class Translation:
 
     member: Member
 
-    def collections(self, asked: tuple[str, ...] | None) -> dict[str, str] | None:
+    def collections(
+        self, asked: tuple[str, ...] | None, listed: Sequence[str] | None = None
+    ) -> dict[str, str] | None:
         """What is asked for, as the site's collection id -> the id it is shown under.
+
+        Args:
+            asked: The federation's ids; None for all.
+            listed: The ids that the site lists; None where that is not known: then it is asked for those
+                that such a collection is known to have.
 
         Returns:
             None if all collections are asked for; empty if the site can hold none of them.
@@ -50,26 +57,32 @@ class Translation:
             return None
         found: dict[str, str] = {}
         for name in sorted(asked, key=lambda name: BAR in name):
-            native = self._native(name)
-            if native is not None:
+            for native in self._natives(name, listed):
                 found.setdefault(native, name)
         return found
 
-    def _native(self, name: str) -> str | None:
+    def needs_list(self, asked: tuple[str, ...] | None) -> bool:
+        """Whether only the site's list of collections tells what it calls those that are asked for."""
+        return any(BAR not in name and name not in self.member.collections for name in asked or ())
+
+    def _natives(self, name: str, listed: Sequence[str] | None) -> Sequence[str]:
         site, bar, rest = name.partition(BAR)
         if bar:
-            return rest if site == self.member.id else None
+            return [rest] if site == self.member.id else []
         if name in self.member.collections:
-            return self.member.collections[name]
-        return None if name in self.member.collections.values() else name
+            return self.member.natives[name]
+        candidates = (name, *SAME.get(name, ())) if listed is None else listed
+        return [native for native in candidates if self.shown(native) == name]
 
     def shown(self, native: str) -> str:
         """The id under which the site's collection is shown when all are asked for."""
-        for name, own in self.member.collections.items():
-            if own == native:
+        for name, own in self.member.natives.items():
+            if native in own:
                 return name
-        clashes = native in self.member.collections or BAR in native
-        return self.prefixed(native) if clashes else native
+        if BAR in native:
+            return self.prefixed(native)
+        name = canonical(native) or native
+        return self.prefixed(native) if name in self.member.collections else name
 
     def product(self, natives: Mapping[str, str] | None) -> str | None:
         """The property that names the products of what is asked for; None where their ids do.
@@ -84,16 +97,16 @@ class Translation:
         """The id under which a collection is this site's alone."""
         return f"{self.member.id}{BAR}{native}"
 
-    def request(self, request: SearchRequest, held: Iterable[str]) -> SearchRequest | None:
-        """A search in the site's words; None if nothing there can match.
+    def request(
+        self, request: SearchRequest, natives: Mapping[str, str] | None, held: Iterable[str]
+    ) -> SearchRequest:
+        """A search in the site's words.
 
         Args:
             request: In the federation's words.
+            natives: What `collections` says of what is asked for; not empty.
             held: The site's own collection ids, as far as a filter speaks of collections.
         """
-        natives = self.collections(request.collections)
-        if natives is not None and not natives:
-            return None
         expression = request.filter
         ids = request.ids
         if ids is not None and self.product(natives) is not None:
@@ -112,26 +125,36 @@ class Translation:
             token=None,
         )
 
+    def sorts(
+        self, order: tuple[SortField, ...], natives: Mapping[str, str] | None, listed: Sequence[str] | None
+    ) -> bool:
+        """Whether the site can keep an order: by collection only if its ids stand as those shown do.
+
+        Args:
+            order: In the federation's words.
+            natives: What `collections` says of what is asked for.
+            listed: The ids that the site lists; None where that is not known.
+        """
+        if all(field.name != "collection" for field in order):
+            return True
+        names = natives
+        if names is None:
+            if listed is None:
+                return False
+            names = {native: self.shown(native) for native in listed}
+        return sorted(names) == sorted(names, key=lambda native: (names[native], native)) and len(
+            set(names.values())
+        ) == len(names)
+
     def _order(
         self, order: tuple[SortField, ...], natives: Mapping[str, str] | None
     ) -> tuple[SortField, ...]:
         fields: dict[str, SortField] = {}
         for field in order:
-            if field.name == "collection" and not self._keeps_order(natives):
-                raise BadRequest(
-                    f"sortby: sites name their collections differently ({self.member.id} does), so they "
-                    "cannot sort by collection; ask for one collection after the other"
-                )
             name = self.product(natives) if field.name == PRODUCT else field.name
             if name is not None:
                 fields.setdefault(name, SortField(name, field.descending))
         return tuple(fields.values())
-
-    def _keeps_order(self, natives: Mapping[str, str] | None) -> bool:
-        """Whether the site's collections stand in the order of the ids they are shown under."""
-        if natives is None:
-            return not self.member.collections
-        return sorted(natives) == sorted(natives, key=lambda native: natives[native])
 
     def _filter(
         self, node: Expression, natives: Mapping[str, str] | None, shown: Mapping[str, str]
@@ -147,8 +170,7 @@ class Translation:
                 _op("and", _op("=", _COLLECTION, native), self._filter(there, natives, shown))
                 for native, there in _in_each(node, shown)
             ]
-            nowhere = _op("in", _COLLECTION, [_UNLIKELY])
-            return _op("or", *cases, nowhere) if cases else nowhere
+            return _op("or", *cases, _any_of([])) if cases else _any_of([])
         product = self.product(natives)
         if "id" in names and product is not None:
             own = self._own(natives)
@@ -159,8 +181,8 @@ class Translation:
     def _own(self, natives: Mapping[str, str] | None) -> Expression | None:
         """The condition for the collections in which ids are the site's own; None if there are none."""
         if natives is None:
-            renamed = list(self.member.collections.values())
-            taken = list(self.member.collections)  # by others of its collections
+            renamed = [native for names in self.member.natives.values() for native in names]
+            taken = [native for name in self.member.collections for native in (name, *SAME.get(name, ()))]
             barred = _op("like", _COLLECTION, f"%{BAR}%")
             if not renamed:
                 return barred
@@ -171,7 +193,6 @@ class Translation:
 
 
 _COLLECTION = {"property": "collection"}
-_UNLIKELY = "|none"  # no collection has this id, and an empty list is no CQL2
 _NOTHING = f"{BAR}none"
 """What no collection and no property is called."""
 
@@ -204,10 +225,11 @@ def _on_collections(node: Expression, shown: Mapping[str, str]) -> Expression:
     """What a condition on collections alone means: the list of those for which it holds."""
     accepts = compile_filter(node)
     truths = {native: accepts({"collection": name}) for native, name in shown.items()}
-    if truths and all(truth is None for truth in truths.values()):
-        return node  # what cannot be told stays so, also under `not`
-    fitting = [native for native, truth in truths.items() if truth]
-    return _op("in", _COLLECTION, fitting or [_UNLIKELY])
+    fitting = _any_of(native for native, truth in truths.items() if truth)
+    untold = [native for native, truth in truths.items() if truth is None]
+    if not untold:
+        return fitting
+    return _op("or", fitting, _op("and", _any_of(untold), _UNTOLD))  # also under `not`
 
 
 def _in_each(node: Expression, shown: Mapping[str, str]) -> Iterable[tuple[str, Expression]]:

@@ -9,7 +9,11 @@ Pure: no clock, no network.
 """
 
 from cscale.discovery.products.collections import canonical
+from cscale.discovery.products.hrefs import hrefs_of
 from cscale.discovery.products.identity import Facts, Identity, same_product
+from cscale.discovery.products.names import forms_of
+from cscale.discovery.products.order import place
+from cscale.discovery.products.places import place_of
 from cscale.discovery.products.reading import (
     facts_of,
     identify,
@@ -18,16 +22,23 @@ from cscale.discovery.products.reading import (
     resolve,
     span_of,
 )
+from cscale.discovery.products.versions import Version, versions
 
 __all__ = [
     "Facts",
     "Identity",
+    "Version",
     "canonical",
     "facts_of",
+    "forms_of",
+    "hrefs_of",
     "identify",
     "identify_name",
     "matches",
+    "place",
+    "place_of",
     "resolve",
     "same_product",
     "span_of",
+    "versions",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 SECOND = 1_000_000
@@ -71,8 +72,9 @@ def agree(one: Facts, other: Facts) -> bool:
     """Whether nothing that both tell is against their being one product."""
     if one.mission != other.mission:
         return False
-    if any(a != b and a is not None and b is not None for a, b in zip(one[1:9], other[1:9], strict=True)):
-        return False
+    for a, b in zip(one[1:9], other[1:9], strict=True):
+        if a != b and a is not None and b is not None:
+            return False
     first, last = max(one.first or 0, other.first or 0), min(_end(one), _end(other))
     return first <= last
 
@@ -126,20 +128,26 @@ def moment(stamp: str) -> int | None:
     A leap second is the one after 59.
     """
     try:
-        days = date(int(stamp[:4]), int(stamp[4:6]), int(stamp[6:8])).toordinal() - _EPOCH
+        midnight = _midnight(stamp[:8])
         if len(stamp) == 8:
-            return days * DAY
+            return midnight
         hour, minute, second = int(stamp[9:11]), int(stamp[11:13]), int(stamp[13:])
     except ValueError:
         return None
     if hour > 23 or minute > 59 or second > 60:
         return None
-    return days * DAY + (hour * 3600 + minute * 60 + second) * SECOND
+    return midnight + (hour * 3600 + minute * 60 + second) * SECOND
+
+
+@lru_cache(maxsize=4096)
+def _midnight(day: str) -> int:
+    return (date(int(day[:4]), int(day[4:6]), int(day[6:])).toordinal() - _EPOCH) * DAY
 
 
 def window(start: str, stop: str, before: int, after: int) -> tuple[int | None, int | None]:
     """The instants from a margin before `start` to one after `stop`; none where there is no such time."""
-    first, last = moment(start), moment(stop)
+    first = moment(start)
+    last = first if start == stop else moment(stop)
     if first is None or last is None:
         return None, None
     return min(first, last) - before, max(first, last) + after

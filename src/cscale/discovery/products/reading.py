@@ -1,15 +1,17 @@
 """Identities of names and of items. Pure: no clock, no network, nothing kept but what follows from a name."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from cscale.discovery.products import land, sentinel1, sentinel2, sentinel3
 from cscale.discovery.products.collections import canonical
-from cscale.discovery.products.forms import Form
+from cscale.discovery.products.hrefs import hrefs_of
 from cscale.discovery.products.identity import HOUR, MINUTE, Facts, Identity, agree, joined, moment
+from cscale.discovery.products.missions import land, sentinel1, sentinel2, sentinel3
+from cscale.discovery.products.missions.forms import Form, Groups
 
 FORMS: tuple[Form, ...] = (
     *sentinel1.FORMS,
@@ -43,14 +45,16 @@ CLUES = ("s2:tile_id", "s2:granule_id", "s1:processing_datetime", "processing:da
 
 _BY_BEGINNING: dict[str, tuple[Form, ...]] = {
     "S1": sentinel1.FORMS,
-    "S2": sentinel2.FORMS,
+    "S2": sentinel2.OFTEN_FIRST,
     "S3": sentinel3.FORMS,
     "S5": sentinel3.FORMS5,
     **{f"L{sensor}": land.LANDSAT_FORMS for sensor in "COTEM"},
 }
 _LONGEST = 300
 _ASSETS, _HREF, _DEPTH = 64, 2048, 12
-_EXTENSIONS = re.compile(r"(?:\.(?:SAFE|SEN3|EOF|zip|nc|tiff?|tar|gz|json|xml|zarr))+$", re.IGNORECASE)
+_EXTENSIONS = frozenset(
+    {"safe", "sen3", "eof", "zip", "nc", "tif", "tiff", "tar", "gz", "json", "xml", "zarr"}
+)
 _BASELINE = re.compile(r"\d\d\.\d\d", re.ASCII)
 _GRANULE_BASELINE = re.compile(r"_N\d\d\.\d\d$", re.ASCII)
 _STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d*)?(?:Z|\+00:00)?", re.ASCII)
@@ -68,20 +72,27 @@ def identify_name(name: str) -> Identity | None:
         Its identity; with `partial` where the form does not tell the processing. None where it is
         no name of a mission that is known here.
     """
-    found = _read(name) if len(name) <= _LONGEST else None
-    return None if found is None else found[0]
+    found = read(name)
+    return None if found is None else found.identity
 
 
 def identify(
-    item: Mapping[str, Any], collection: str | None = None, product_property: str | None = None
+    item: Mapping[str, Any],
+    collection: str | None = None,
+    product_property: str | None = None,
+    *,
+    hrefs: Callable[[], Iterable[object]] | None = None,
 ) -> Identity:
     """Which product an item is of.
 
     Args:
-        item: As a site gives it; nothing is taken for granted of what it holds.
+        item: As a site gives it; nothing is taken for granted of what it holds. Only `id`, `collection`,
+            `properties` and `assets` are looked at.
         collection: The id of the collection it is shown in, which ids that are no names count in; the item's
             own where it is left out.
         product_property: The property that holds the product's name at this site; it is believed first.
+        hrefs: Tells the `href` of each asset where they are not in `item`, as `hrefs_of` does of assets
+            that are still bytes; called only where neither id nor properties tell the name.
 
     Returns:
         Its identity.
@@ -96,15 +107,16 @@ def identify(
         value = properties.get(product_property)
         if isinstance(value, str) and value:
             text = value
-    read = _read(text) if len(text) <= _LONGEST else None
-    if read is None:
+    found = read(text)
+    if found is None:
         return _unnamed(text, collection, properties)
-    one, facts = read
+    one = found.identity
     if one.partial is not None:
-        return _completed(one, facts, collection, item, properties)
+        of_assets = hrefs or (lambda: hrefs_of(item.get("assets")))
+        return _completed(one, one.partial, collection, properties, of_assets)
     if one.name is None:
-        return _named(one, facts, properties)
-    return _dated(one, properties) if facts.mission == "S1" else one
+        return _named(found, properties)
+    return _dated(one, properties)
 
 
 def _text(own_id: object) -> str:
@@ -164,46 +176,95 @@ def facts_of(one: Identity) -> Facts | None:
     """What is known of a product; None where it is of no mission that is known here."""
     if one.partial is not None:
         return one.partial
-    text = one.name or one.product
-    read = _read(text) if len(text) <= _LONGEST else None
-    return None if read is None else read[1]
+    found = read(one.name or one.product)
+    return None if found is None else found.facts()
+
+
+class Read:
+    """A name that was read.
+
+    Args:
+        form: Which form of names it is of.
+        text: The name.
+        groups: Its parts.
+
+    Attributes:
+        identity: What it says.
+    """
+
+    __slots__ = ("_facts", "_form", "_groups", "identity")
+
+    def __init__(self, form: Form, text: str, groups: Groups) -> None:
+        self.identity = form.identity(text, groups)
+        self._facts = self.identity.partial
+        self._form, self._groups = form, groups
+
+    def facts(self) -> Facts:
+        """What its parts tell; found when it is first asked for, as most names are read for the identity."""
+        if self._facts is None:
+            self._facts = self._form.facts(self._groups)
+        return self._facts
+
+
+def read(text: str) -> Read | None:
+    """A name in any form; None where it is none."""
+    return _read(text) if len(text) <= _LONGEST else None
 
 
 @lru_cache(maxsize=16_384)
-def _read(text: str) -> tuple[Identity, Facts] | None:
-    """The identity and the facts of a name of at most `_LONGEST` characters."""
-    text = text.strip().rstrip("/").rpartition("/")[2]
-    if text[:4].lower() == "urn:":
-        text = text.rpartition(":")[2]
-    text = _EXTENSIONS.sub("", text)
+def _read(text: str) -> Read | None:
+    text = bare(text)
     return _match(text) or (_match(text.upper()) if text[:1] in "sSlL" else None)
 
 
-def _match(text: str) -> tuple[Identity, Facts] | None:
+def bare(text: str) -> str:
+    """A text without folders, extensions and the `urn:` of a catalogue."""
+    text = text.strip().rstrip("/").rpartition("/")[2]
+    if text[:4].lower() == "urn:":
+        text = text.rpartition(":")[2]
+    while (dot := text.rfind(".")) >= 0 and text[dot + 1 :].lower() in _EXTENSIONS:
+        text = text[:dot]
+    return text
+
+
+def _match(text: str) -> Read | None:
     for form in _BY_BEGINNING.get(text[:2], land.CLMS_FORMS):
         if match := form.pattern.fullmatch(text):
-            groups = match.groups(default="")
-            return form.identity(text, groups), form.facts(groups)
+            return Read(form, text, match.groups(default=""))
     return None
 
 
 def _unnamed(text: str, collection: str, properties: Mapping[str, Any]) -> Identity:
     """The identity of an item whose id is no name: of the name in a property, else of the id."""
     if not _derived(text):
-        for one, facts in _names(properties):
-            if one.partial is None:
-                return _dated(one if one.name else _named(one, facts, properties), properties)
-    return Identity(f"{_within(collection)}/{quote(text, safe=_PLAIN, errors='surrogatepass')}")
+        for each in _names(properties):
+            if each.identity.partial is None:
+                return _whole(each, properties)
+    return Identity(f"{_within(collection)}/{text if _IS_PLAIN(text) else _quoted(text, _PLAIN)}")
+
+
+def _whole(found: Read, properties: Mapping[str, Any]) -> Identity:
+    """The identity of a name that tells its processing, with what properties tell beside."""
+    return _dated(found.identity if found.identity.name else _named(found, properties), properties)
+
+
+def _quoted(text: str, safe: str) -> str:
+    return quote(text, safe=safe, errors="surrogatepass")
 
 
 _PLAIN = "/:;,=+@!$&'()*[]|~ "
 """What stands as it is in the key of an id; not `%`, nor `?`, which sets off a clue."""
+_IS_PLAIN = re.compile(rf"[\w.{re.escape(_PLAIN)}-]*", re.ASCII).fullmatch
 
 
 def _within(collection: str) -> str:
     """The collection's part of a key: canonical, and without the sign that ends it."""
-    name = canonical(collection) or collection
-    return quote(name, safe=":|", errors="surrogatepass")
+    return _within_known(collection) if len(collection) <= _LONGEST else _quoted(collection, ":|")
+
+
+@lru_cache(maxsize=1024)
+def _within_known(collection: str) -> str:
+    return _quoted(canonical(collection) or collection, ":|")
 
 
 def _derived(text: str) -> bool:
@@ -212,20 +273,22 @@ def _derived(text: str) -> bool:
     return len(text) <= _LONGEST and any(form.pattern.match(text) for form in forms)
 
 
-def _names(properties: Mapping[str, Any]) -> Iterator[tuple[Identity, Facts]]:
+def _names(properties: Mapping[str, Any]) -> Iterator[Read]:
     for each in NAMES:
-        value = properties.get(each)
-        if isinstance(value, str) and len(value) <= _LONGEST and (read := _read(value)):
-            yield read
+        if each in properties:
+            value = properties[each]
+            if isinstance(value, str) and (found := read(value)):
+                yield found
 
 
-def _named(one: Identity, facts: Facts, properties: Mapping[str, Any]) -> Identity:
+def _named(found: Read, properties: Mapping[str, Any]) -> Identity:
     """An identity without a name, with the name that a property tells or the baseline makes."""
-    for each, _ in _names(properties):
-        if each.product == one.product and each.name is not None:
-            return each
+    one = found.identity
+    for each in _names(properties):
+        if each.identity.product == one.product and each.identity.name is not None:
+            return each.identity
     baseline = properties.get("s2:processing_baseline")
-    if facts.mission != "S2" or not isinstance(baseline, str) or not _BASELINE.fullmatch(baseline):
+    if one.product[:2] != "S2" or not isinstance(baseline, str) or not _BASELINE.fullmatch(baseline):
         return one
     place = one.product.find("_R")
     name = f"{one.product[:place]}_N{baseline.replace('.', '')}{one.product[place:]}"
@@ -234,7 +297,7 @@ def _named(one: Identity, facts: Facts, properties: Mapping[str, Any]) -> Identi
 
 def _dated(one: Identity, properties: Mapping[str, Any]) -> Identity:
     """An identity with when its product was made, if its name does not tell."""
-    if one.version[0]:
+    if one.version != ("", ""):
         return one
     for each in ("s1:processing_datetime", "processing:datetime"):
         if stamp := _stamp(properties.get(each)):
@@ -243,21 +306,26 @@ def _dated(one: Identity, properties: Mapping[str, Any]) -> Identity:
 
 
 def _completed(
-    one: Identity, facts: Facts, collection: str, item: Mapping[str, Any], properties: Mapping[str, Any]
+    one: Identity,
+    facts: Facts,
+    collection: str,
+    properties: Mapping[str, Any],
+    hrefs: Callable[[], Iterable[object]],
 ) -> Identity:
     """The identity of an item whose id tells less: whole, if properties or assets tell the name."""
-    for each, told in _names(properties):
-        if each.partial is None and agree(facts, told):
-            return _dated(each if each.name else _named(each, told, properties), properties)
+    for each in _names(properties):
+        if each.identity.partial is None and agree(facts, each.facts()):
+            return _whole(each, properties)
     facts = _told(facts, collection, properties)
-    found = {each.product: each for each, told in _in_assets(item, one.product[1:3]) if agree(facts, told)}
+    named = _in_assets(hrefs(), one.product[1:3])
+    found = {each.identity.product: each.identity for each in named if agree(facts, each.facts())}
     if len(found) == 1:
         return _dated(next(iter(found.values())), properties)
     clue = next((text for each in CLUES if (text := _clue(properties.get(each)))), "")
     key = f"{_within(collection)}{one.product}"  # which begins with a slash
     made = max(one.version[0], *(_stamp(properties.get(each)) for each in CLUES[2:]))
     return Identity(
-        f"{key}?{quote(clue, safe='', errors='surrogatepass')}" if clue else key,
+        f"{key}?{_quoted(clue, '')}" if clue else key,
         one.acquisition or (sentinel2.acquisition(facts) if facts.mission == "S2" else None),
         None,
         (made, one.version[1] or facts.baseline or ""),
@@ -290,26 +358,21 @@ def _level(product_type: object, collection: str) -> str | None:
     return {"sentinel-2-l1c": "1C", "sentinel-2-l2a": "2A"}.get(canonical(collection) or "")
 
 
-def _in_assets(item: Mapping[str, Any], beginning: str) -> Iterator[tuple[Identity, Facts]]:
+def _in_assets(hrefs: Iterable[object], beginning: str) -> Iterator[Read]:
     """The products in whose folders or files an item's assets lie, of names with this beginning."""
-    assets = item.get("assets")
-    if not isinstance(assets, Mapping):
-        return
     folders: set[str] = set()
-    for _, asset in zip(range(_ASSETS), assets.values(), strict=False):
-        href = asset.get("href") if isinstance(asset, Mapping) else None
-        if not isinstance(href, str) or len(href) > _HREF:
+    for href in islice(hrefs, _ASSETS):
+        if not isinstance(href, str) or beginning not in href or len(href) > _HREF:
             continue
         folder, _, file = href.rpartition("/")
-        if folder in folders and not file.startswith(beginning):
-            continue
-        pieces = [file, *folder.split("/")[-_DEPTH:]]
-        folders.add(folder)
+        pieces = [file] if file.startswith(beginning) else []
+        if folder not in folders:
+            folders.add(folder)
+            pieces += [each for each in folder.split("/")[-_DEPTH:] if each.startswith(beginning)]
         for piece in pieces:
-            if piece.startswith(beginning) and len(piece) <= _LONGEST:
-                read = _read(piece)
-                if read is not None and read[0].partial is None:
-                    yield read
+            found = read(piece)
+            if found is not None and found.identity.partial is None:
+                yield found
 
 
 def _stamp(value: object) -> str:

@@ -8,9 +8,9 @@ Vegetation Phenology and Productivity (HR-VPP product user manuals, chapters on 
 import re
 from datetime import date, timedelta
 
-from cscale.discovery.products.forms import Form, Groups
 from cscale.discovery.products.identity import DAY, Facts, Identity, moment, window
-from cscale.discovery.products.sentinel2 import AFTER, BEFORE
+from cscale.discovery.products.missions.forms import Form, Groups
+from cscale.discovery.products.missions.sentinel2 import AFTER, BEFORE
 
 _TIME = r"\d{8}T\d{6}"
 _LANDSAT = re.compile(

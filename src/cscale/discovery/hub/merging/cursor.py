@@ -1,13 +1,13 @@
 """The hub's cursor: where a walk stands, sealed, with nothing kept at the hub.
 
-In an order by time the position is all: every site is asked anew from `WINDOW` before it. In another
+In an order by time the position is all: every site is asked anew from `WIDEST` before it. In another
 order a site is asked anew by its own token for the page that holds the position.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cscale.discovery.hub.merge import Product, Rank
+from cscale.discovery.hub.merging.merge import Product, Rank
 from cscale.net.signing import Signer
 from cscale.stac.evaluation import Value, order_key
 from cscale.stac.search import SearchRequest

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cscale.discovery.hub.merge import (
+from cscale.discovery.hub.merging.merge import (
+    WIDEST,
     WINDOW,
     Copy,
     NeedCopies,
@@ -43,6 +44,8 @@ CLOUD = (SortField("cloud"),)
 DULL = (SortField("cloud", descending=True), SortField("platform"))
 NEWEST, OLDEST = (SortField("datetime", descending=True),), (SortField("datetime"),)
 NEWEST_CLEAR = (*NEWEST, *CLOUD)
+SPAN = (1, 1 + WIDEST - MINUTE)
+"""Where copies of R stand by its name."""
 Asked = Callable[[Sequence[Run], Rank | None, int, Mapping[Product, Sequence[Copy]]], Any]
 
 
@@ -62,8 +65,12 @@ class Held:
     def copy(self, order: Sequence[SortField]) -> Copy:
         by_name = {"datetime": self.time, "cloud": self.cloud, "platform": self.platform}
         values = tuple(by_name[field.name] for field in order)
-        product = Product(self.name, self.collection)
-        return Copy(Rank(order_key(values, order), product, self.site, self.id, self.time), values, self)
+        rank = Rank(
+            order_key(values, order), Product(self.name, self.collection), self.site, self.id, self.time
+        )
+        return Copy(
+            rank, values, self, SPAN if self.name == "R" and SPAN[0] <= self.time <= SPAN[1] else None
+        )
 
 
 def holdings() -> st.SearchStrategy[list[Held]]:
@@ -93,7 +100,7 @@ def archives(held: Iterable[Held], order: Sequence[SortField]) -> list[list[Copy
 
 
 def brute_force(copies: Iterable[Copy], *, join: bool) -> list[list[Copy]]:
-    """Single linkage in time of the copies of one product, each cluster at its first copy's place."""
+    """Single linkage of a product's copies, in time or by its span; each cluster at its first copy's place."""
     if not join:
         return [[copy] for copy in sorted(copies, key=lambda copy: copy.rank)]
     clusters: list[list[Copy]] = []
@@ -102,7 +109,8 @@ def brute_force(copies: Iterable[Copy], *, join: bool) -> list[list[Copy]]:
     ):
         last: Copy | None = None
         for copy in group:
-            if last is None or copy.time - last.time > WINDOW:
+            in_span = last is not None and last.span is not None and copy.span is not None
+            if last is None or not (in_span or copy.time - last.time <= WINDOW):
                 clusters.append([])
             clusters[-1].append(copy)
             last = copy
@@ -154,9 +162,9 @@ def by_key(*, join: bool) -> Asked:
 
 
 def from_window(site: Sequence[Copy], after: Rank | None, *, descending: bool) -> int:
-    """Where a site's answer begins that is asked from `WINDOW` before the position on."""
+    """Where a site's answer begins that is asked from `WIDEST` before the position on."""
     sign = -1 if descending else 1
-    inside = (i for i, copy in enumerate(site) if not after or sign * (copy.time - after.time) >= -WINDOW)
+    inside = (i for i, copy in enumerate(site) if not after or sign * (copy.time - after.time) >= -WIDEST)
     return next(inside, len(site))
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from cscale.net.http import HttpPool
 from cscale.stac.items import read_body
 from cscale.stac.search import SearchRequest, from_json
 from cscale.stac.source import ItemPage
+from cscale.stac.times import Interval
 from cscale.testing.items import walk
 from tests.discovery.federations import MORNING, OWN_PRODUCT, feature, member
 from tests.scripted import Request, answer, scripted
@@ -29,16 +31,22 @@ async def hub(respond: Callable[[Request], bytes | None], **told: Any) -> AsyncI
     async with scripted(respond) as server:
         source = StacApi(Endpoint(kind="stac-api", url=server.url), http)
         try:
-            yield Hub([Site(0, member("alpha", **told), source)], secret=b"s")
+            one = Hub([Site(0, member("alpha", **told), source)], secret=b"s")
+            yield one
         finally:
+            await one.close()
             await http.close()
 
 
 async def searched(
-    features: Sequence[Any], request: SearchRequest | None = None, **told: Any
+    features: Sequence[Any],
+    request: SearchRequest | None = None,
+    links: Sequence[Any] = (),
+    **told: Any,
 ) -> tuple[ItemPage, dict[str, Any]]:
     """The page, and the status of the one site."""
-    async with hub(lambda _: answer({"features": features, "numberMatched": 9}), **told) as one:
+    body = {"features": features, "numberMatched": 9, "links": links}
+    async with hub(lambda _: answer(body), **told) as one:
         page = await one.search(ANONYMOUS, request or SearchRequest())
     return page, page.extra["federation"]["sites"][0]
 
@@ -60,7 +68,7 @@ async def searched(
         GOOD | {"properties": {"datetime": "2020-13-01T00:00:00Z"}},
         GOOD | {"assets": None},
         GOOD | {"assets": {"red": "http://files.test/red.tif"}},
-        {name: value for name, value in GOOD.items() if name != "assets"},
+        {name: value for name, value in GOOD.items() if name != "properties"},
     ],
 )
 async def test_an_item_that_is_not_valid_is_left_out_and_counted(bad: Any) -> None:
@@ -97,15 +105,19 @@ async def test_members_that_nobody_knows_are_passed_on_as_they_came() -> None:
     assert read_body(page.items[0].body).items() >= strange.items()
 
 
-async def test_an_answer_against_the_order_is_named_and_its_first_items_kept() -> None:
+async def test_a_site_that_answers_against_the_order_is_put_in_order() -> None:
     newer = feature("newer", "c", MORNING + 1_000_000, {})
     page, status = await searched([GOOD, newer])
+    assert [item.id for item in page.items] == ["newer", "good"]
+    assert status["state"] == "ok"
+    assert page.extra["federation:missing"] == []
+
+
+async def test_items_that_do_not_match_are_left_out_and_counted() -> None:
+    later = feature("later", "c", MORNING + 3_600_000_000, {})
+    page, status = await searched([later, GOOD], SearchRequest(datetime=Interval(None, MORNING)))
     assert [item.id for item in page.items] == ["good"]
-    assert status["state"] == "partial"
-    assert (
-        status["reason"] == "only its first items: alpha sent newer after good, against the order asked for"
-    )
-    assert page.extra["federation:missing"] == ["alpha"]
+    assert (status["state"], status["unasked"], page.matched) == ("ok", 1, 1)
 
 
 @pytest.mark.parametrize("features", [[], [GOOD]])
@@ -113,9 +125,15 @@ async def test_an_answer_against_the_order_is_named_and_its_first_items_kept() -
 async def test_a_site_whose_pages_never_end_costs_its_time_and_no_more(
     features: list[Any], sortby: str
 ) -> None:
-    links = [{"rel": "next", "href": "/search?token=again"}]
     body = {"sortby": [{"field": sortby, "direction": "asc"}], "limit": 5}
-    async with hub(lambda _: answer({"features": features, "links": links}), timeout=0.3) as one:
+    numbers = count()
+
+    def respond(_: Request) -> bytes:
+        return answer(
+            {"features": features, "links": [{"rel": "next", "href": f"/search?token={next(numbers)}"}]}
+        )
+
+    async with hub(respond, timeout=0.3) as one:
         if not features:
             with pytest.raises(SitesMissing, match=r"alpha: no answer within 0.3 s"):
                 await one.search(ANONYMOUS, from_json(body))
@@ -123,6 +141,13 @@ async def test_a_site_whose_pages_never_end_costs_its_time_and_no_more(
         page = await one.search(ANONYMOUS, from_json(body))
     status = page.extra["federation"]["sites"][0]
     assert (status["state"], status["reason"]) == ("partial", "only its first items: no answer within 0.3 s")
+
+
+async def test_a_site_whose_next_page_came_before_is_named() -> None:
+    links = [{"rel": "next", "href": "/search?token=again"}]
+    page, status = await searched([GOOD], SearchRequest(limit=5), links=links)
+    assert [item.id for item in page.items] == ["good"]
+    assert status["reason"] == "only its first items: its next page is one that came before"
 
 
 async def test_values_beyond_64_bits_are_sorted_and_walked_through() -> None:

@@ -5,8 +5,8 @@ Pure: no clock, no network. The caller holds one `Run` a site and calls `merge_b
 needed, never a guess.
 
 The order is that of the sort values, then product, then collection, then site. A *product* is what
-copies share: one name in one collection, at times that are at most `WINDOW` apart from copy to copy.
-It stands where its first copy stands.
+copies share: one name in one collection, at times that are at most `WINDOW` apart from copy to copy, or
+all within the span that its name tells. It stands where its first copy stands.
 
 Nothing is taken for granted of how a site orders copies with equal keys: a place is certain once all
 that is known of each site goes beyond its key.
@@ -20,7 +20,9 @@ from cscale.errors import UnsortedPage
 from cscale.stac.evaluation import OrderKey, Value
 
 WINDOW = 15 * 60 * 1_000_000
-"""Copies of one product stand at most this far apart: 15 minutes, in microseconds."""
+"""Copies of one product stand at most this far apart, microseconds: 15 minutes."""
+WIDEST = 48 * 60 * 1_000_000
+"""No span is longer, microseconds; a longer one is taken for none."""
 
 
 class Product(NamedTuple):
@@ -61,11 +63,14 @@ class Copy:
         rank: Where it stands.
         values: Its sort values.
         item: The item itself; the merge does not look inside.
+        span: From when to when copies of its product may stand, by the product's name, microseconds
+            since 1970, the same for all copies; None where nothing tells it, or this copy stands outside.
     """
 
     rank: Rank
     values: tuple[Value, ...]
     item: Any = field(compare=False, repr=False)
+    span: tuple[int, int] | None = None
 
     @property
     def time(self) -> int:
@@ -130,8 +135,23 @@ class NeedCopies:
 
 @dataclass(slots=True)
 class _Cluster:
+    """Copies of a product, in order; and where the next may stand at the latest."""
+
     copies: list[Copy]
-    last_place: int
+    reach: int
+
+    def takes(self, place: int) -> bool:
+        return place <= self.reach
+
+    def add(self, copy: Copy, sign: int) -> None:
+        self.copies.append(copy)
+        self.reach = max(self.reach, _reach_of(copy, sign))
+
+
+def _reach_of(copy: Copy, sign: int) -> int:
+    """Up to where a copy of the same product may follow, in the direction of the order."""
+    near = sign * copy.time + WINDOW
+    return near if copy.span is None else max(near, sign * copy.span[1 if sign > 0 else 0])
 
 
 def merge_by_time(
@@ -139,7 +159,7 @@ def merge_by_time(
 ) -> Page | NeedRuns:
     """The next page of an order that goes by time first.
 
-    Runs must begin `WINDOW` before the position, so that a copy can be seen to belong to a product
+    Runs must begin `WIDEST` before the position, so that a copy can be seen to belong to a product
     that was shown already.
 
     Args:
@@ -157,7 +177,6 @@ def merge_by_time(
     frontier = min(
         (_reach(runs[i], sign) for i in unfinished), default=float("inf")
     )  # all before it is known
-    reach = WINDOW if join else 0
     shown: list[Sequence[Copy]] = []
     more = bool(unfinished)
     for cluster in _clusters(runs, sign, join=join):
@@ -166,7 +185,7 @@ def merge_by_time(
         if len(shown) == limit:
             more = True
             break
-        needed = cluster.last_place + reach
+        needed = cluster.reach if join else sign * cluster.copies[-1].time
         if frontier <= needed:
             return NeedRuns([i for i in unfinished if _reach(runs[i], sign) <= needed])
         shown.append(cluster.copies)
@@ -182,19 +201,18 @@ def _reach(run: Run, sign: int) -> float:
 def _clusters(runs: Sequence[Run], sign: int, *, join: bool) -> Iterator[_Cluster]:
     """The products among the copies known, in order of their first copies.
 
-    A copy is joined to the copies of its product that stand before it, if the last of them is at most
-    `WINDOW` away; so whether a copy is a first one can be told from `WINDOW` before it.
+    A copy is joined to the copies of its product that stand before it, if one of them reaches so far; so
+    whether a copy is a first one can be told from `WIDEST` before it.
     """
     clusters: list[_Cluster] = []
     latest: dict[Product, _Cluster] = {}
     for copy in sorted((copy for run in runs for copy in run.copies), key=_rank):
         place = sign * copy.time
         cluster = latest.get(copy.rank.product) if join else None
-        if cluster is not None and place - cluster.last_place <= WINDOW:
-            cluster.copies.append(copy)
-            cluster.last_place = place
+        if cluster is not None and cluster.takes(place):
+            cluster.add(copy, sign)
         else:
-            cluster = latest[copy.rank.product] = _Cluster([copy], place)
+            cluster = latest[copy.rank.product] = _Cluster([copy], _reach_of(copy, sign))
             clusters.append(cluster)
     return iter(clusters)
 
@@ -261,8 +279,13 @@ def _is_passed(copy: Copy, after: Rank | None, *, join: bool) -> bool:
     """
     if after is None:
         return False
-    is_same = copy.rank.product == after.product and abs(copy.time - after.time) <= WINDOW
-    return copy.rank <= after or (join and is_same)
+    return copy.rank <= after or (join and copy.rank.product == after.product and _near(copy, after.time))
+
+
+def _near(copy: Copy, time: int) -> bool:
+    """Whether a copy of the same product that stands at a time is one with this one."""
+    in_span = copy.span is not None and copy.span[0] <= time <= copy.span[1]
+    return in_span or abs(copy.time - time) <= WINDOW
 
 
 def _covers(run: Run, rank: Rank) -> bool:
@@ -289,7 +312,7 @@ def linked(copy: Copy, others: Iterable[Copy]) -> list[Copy]:
     by_time = sorted(held.values(), key=lambda each: each.time)
     groups: list[list[Copy]] = []
     for each in by_time:
-        if groups and each.time - groups[-1][-1].time <= WINDOW:
+        if groups and any(_near(other, each.time) for other in groups[-1]):
             groups[-1].append(each)
         else:
             groups.append([each])

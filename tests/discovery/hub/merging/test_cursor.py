@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cscale.discovery.hub.cursor import Cursor, open_cursor
-from cscale.discovery.hub.merge import Product, Rank
+from cscale.discovery.hub.merging.cursor import Cursor, open_cursor
+from cscale.discovery.hub.merging.merge import Product, Rank
 from cscale.errors import BadCursor
 from cscale.net.signing import Signer
 from cscale.stac.evaluation import order_key

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cscale.discovery.hub.joining import ALTERNATE_ASSETS, Answered, Held, merged, prefixed, shown_item
+from cscale.discovery.hub.merging.joining import (
+    ALTERNATE_ASSETS,
+    Answered,
+    Held,
+    merged,
+    prefixed,
+    shown_item,
+)
 from cscale.stac.items import STRUCTURAL, read_body
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from cscale.discovery.products import Identity, Version
+from cscale.discovery.products.versions import EXTENSION, RELATIONS
 from cscale.errors import BadInput
 from cscale.stac.items import GEOJSON, STAC_VERSION, STRUCTURAL, Collection, OpenItem, open_body, own_links
 from cscale.stac.times import instant
@@ -30,6 +32,8 @@ class Held:
         id: The item's id at the site.
         url: The item's address at the site.
         raw: The item, as it came.
+        name: What the site names its product by.
+        identity: What is known of its product; None where its mission is not known here.
     """
 
     site: str
@@ -38,10 +42,17 @@ class Held:
     id: str
     url: str
     raw: msgspec.Raw
+    name: str = ""
+    identity: Identity | None = None
 
 
 def shown_item(
-    item_id: str, collection: str, copies: Sequence[Held], *, place: Mapping[str, Any] | None = None
+    item_id: str,
+    collection: str,
+    copies: Sequence[Held],
+    *,
+    place: Mapping[str, Any] | None = None,
+    version: Version | None = None,
 ) -> OpenItem:
     """The item that stands for one product.
 
@@ -51,6 +62,7 @@ def shown_item(
         copies: The preferred copy first.
         place: The properties by which it stands where it does, if they are another copy's: told under
             `PLACE`, so that a hub that has this one as a member finds the order kept.
+        version: How it is a version of other items that are shown.
     """
     item: dict[str, Any] = _top(copies[0].raw)
     nested = [_inner_places(copy) for copy in copies]
@@ -63,8 +75,12 @@ def shown_item(
         item["assets"] = _joined_assets(copies)
     if place is not None:
         item[PLACE] = place
-    if len(copies) > 1:
-        item["stac_extensions"] = _extensions(item)
+    if version is not None:
+        item["properties"] = {**(_read(item, "properties") or {}), **version.properties}
+        kept = [link for link in item["links"] if link.get("rel") not in RELATIONS]
+        item["links"] = [*kept, *version.links]
+    if added := [ALTERNATE_ASSETS] * (len(copies) > 1) + [EXTENSION] * (version is not None):
+        item["stac_extensions"] = _extensions(item, added)
     return OpenItem(item_id, collection, open_body(item))
 
 
@@ -104,10 +120,10 @@ def _link_to(copy: Held) -> dict[str, str]:
     return {"rel": "alternate", "href": copy.url, "type": GEOJSON, "title": f"This item at {copy.site_name}"}
 
 
-def _extensions(item: Mapping[str, Any]) -> list[Any]:
+def _extensions(item: Mapping[str, Any], added: Sequence[str]) -> list[Any]:
     declared = _read(item, "stac_extensions")
     declared = declared if isinstance(declared, list) else []
-    return declared if ALTERNATE_ASSETS in declared else [*declared, ALTERNATE_ASSETS]
+    return [*declared, *(each for each in added if each not in declared)]
 
 
 def _joined_assets(copies: Sequence[Held]) -> dict[str, Any]:
@@ -216,7 +232,7 @@ def merged(name: str, members: Sequence[Answered]) -> Collection:
             "spatial": {"bbox": [_united_box(bodies)]},
             "temporal": {"interval": [_united_interval(bodies)]},
         },
-        "federation:backends": [site for site, _, _, _ in members],
+        "federation:backends": list(dict.fromkeys(site for site, _, _, _ in members)),
     }
     for member, united in (("keywords", _united), ("providers", _united)):
         if values := united(body.get(member) for body in bodies):

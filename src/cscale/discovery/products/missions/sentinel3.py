@@ -3,8 +3,8 @@
 import re
 
 from cscale.catalogue.products.names import Sentinel3Name, Sentinel5PName
-from cscale.discovery.products.forms import Form, Groups
 from cscale.discovery.products.identity import MINUTE, Facts, Identity, window
+from cscale.discovery.products.missions.forms import Form, Groups
 
 _TIME = r"\d{8}T\d{6}"
 _SHORT = re.compile(

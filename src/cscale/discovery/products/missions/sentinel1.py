@@ -3,8 +3,8 @@
 import re
 
 from cscale.catalogue.products.names import Sentinel1Name
-from cscale.discovery.products.forms import Form, Groups
 from cscale.discovery.products.identity import MINUTE, Facts, Identity, window
+from cscale.discovery.products.missions.forms import Form, Groups
 
 _SHORT = re.compile(
     r"S1([A-Z])_([A-Z0-9]{2})_([A-Z0-9_]{3})([FHM_])_(\d)([A-Z_])([A-Z]{2})"

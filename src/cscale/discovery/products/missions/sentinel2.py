@@ -3,8 +3,8 @@
 import re
 
 from cscale.catalogue.products.names import Sentinel2Name
-from cscale.discovery.products.forms import Form, Groups
 from cscale.discovery.products.identity import DAY, MINUTE, Facts, Identity, moment, window
+from cscale.discovery.products.missions.forms import Form, Groups
 
 BEFORE, AFTER = MINUTE, 45 * MINUTE
 """The tiles of a datatake are sensed from a minute before the time in its name (a datastrip may begin
@@ -171,3 +171,5 @@ FORMS = (
         "satellite, tile, level, and when its datastrip begins",
     ),
 )
+OFTEN_FIRST = (FORMS[0], FORMS[4], *FORMS[1:4], *FORMS[5:])
+"""The same, the most frequent first; a name is of one form at most."""

@@ -1,0 +1,1 @@
+"""How each mission names its products: one file a mission."""
