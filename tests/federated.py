@@ -125,7 +125,7 @@ class Federation:
 
     def hub(self, name: str, members: Sequence[Mapping[str, Any]], port: int = 0) -> Service:
         """A hub that takes nothing for granted of what its members listed before: tests change it."""
-        told = {"federation": {"id": name}, "sites": list(members), "listings": 0}
+        told = {"federation": {"id": name}, "sites": list(members), "listings": 0, "watch": 0}
         return self._start("hub", name, port, told)
 
     def _start(self, role: str, name: str, port: int, config: dict[str, Any]) -> Service:
@@ -170,8 +170,9 @@ def federation(folder: Path) -> Iterator[Federation]:
 
 
 def member(service: Service, site: str, **told: Any) -> dict[str, Any]:
-    """A service as an entry of a hub's configuration."""
-    return {"id": site, "endpoints": [{"kind": "stac-api", "url": service.stac}], **told}
+    """A service as an entry of a hub's configuration; one that failed is soon asked again."""
+    endpoint = {"kind": "stac-api", "url": service.stac}
+    return {"id": site, "endpoints": [endpoint], "pause": 0.1, **told}
 
 
 def walked(first: Got, at_most: int = 500) -> Iterator[dict[str, Any]]:

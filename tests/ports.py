@@ -24,5 +24,5 @@ def free_port() -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+            return int(port)
     raise AssertionError(f"none of {_EACH} ports is free")

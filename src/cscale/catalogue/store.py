@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from cscale.catalogue.queryables import Kind
 from cscale.catalogue.rows import Prepared
+from cscale.catalogue.statistics import Extent
 from cscale.stac.items import Collection, Item
 from cscale.stac.source import Aggregates, ItemSource
 
@@ -32,6 +33,20 @@ class Held(NamedTuple):
 
     collection: str
     id: str
+
+
+class Spanning(NamedTuple):
+    """An item and its stretch of time.
+
+    Attributes:
+        id: Its id.
+        first: Its first instant, microseconds since 1970.
+        last: Its last instant.
+    """
+
+    id: str
+    first: int
+    last: int
 
 
 class Writer(Protocol):
@@ -79,6 +94,16 @@ class Writer(Protocol):
         """The items whose origin is `below` or begins with it and a slash, and that were not put by now."""
         ...
 
+    def held_between(self, collection: str, start: int | None, end: int | None) -> list[Spanning]:
+        """The items of a collection that were there before this writer and share an instant with an interval.
+
+        Args:
+            collection: The id of the collection.
+            start: The interval's first instant, microseconds since 1970; None for open.
+            end: Its last instant; None for open.
+        """
+        ...
+
     def expire(self, collection: str, before: int) -> int:
         """Remove a collection's items that end before an instant, microseconds since 1970; how many."""
         ...
@@ -98,6 +123,10 @@ class Writer(Protocol):
 
 class Catalogue(ItemSource, Aggregates, Protocol):
     """A catalogue that is open for searches and counts."""
+
+    async def extents(self) -> Mapping[str, Extent]:
+        """Where and when the items of each collection lie, exactly; by the collection's id."""
+        ...
 
     def close(self) -> None:
         """Let reads under way finish and let go of the database."""

@@ -1,8 +1,8 @@
 """`cscale serve`."""
 
-import logging
 from enum import StrEnum
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -18,6 +18,13 @@ class Role(StrEnum):
     site = "site"
 
 
+class LogForm(StrEnum):
+    """How log lines are written."""
+
+    text = "text"
+    json = "json"
+
+
 def serve(
     role: Annotated[Role, typer.Argument(help="Whether the file configures a hub or a site.")],
     config: Annotated[Path, typer.Option(metavar="FILE", help="The configuration, YAML.")],
@@ -26,6 +33,7 @@ def serve(
         int | None, typer.Option(min=1, max=65535, help="The port. Default: the one of its url.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the work.")] = 1,
+    log: Annotated[LogForm, typer.Option(help="The form of log lines.")] = LogForm.text,
 ) -> None:
     """Serve a hub or a site until Ctrl-C.
 
@@ -33,18 +41,21 @@ def serve(
     """
     from cscale.app import HubConfig, SiteConfig, hub_app, site_app  # only servers need it
     from cscale.net.server import check_free, run
+    from cscale.net.telemetry.logs import configure
+    from cscale.net.telemetry.metrics import Metrics
     from cscale.net.workers import run_workers
     from cscale.settings import load
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure(log.value)
     settings: HubConfig | SiteConfig = (
         load(config, HubConfig) if role is Role.hub else load(config, SiteConfig)
     )
     about = settings.about
     listening = port or urlsplit(about.url).port or 8000
 
-    def app() -> object:
-        return hub_app(settings) if isinstance(settings, HubConfig) else site_app(settings)
+    def app(shared: Path | None = None) -> object:
+        metrics = Metrics(shared)
+        return hub_app(settings, metrics) if isinstance(settings, HubConfig) else site_app(settings, metrics)
 
     def started() -> None:
         err.print(f"{about.name}: {about.url}, listening on {host} port {listening}; Ctrl-C ends it")
@@ -53,7 +64,10 @@ def serve(
         run(app(), host, listening, started=started)
         return
     check_free(host, listening)
-    status = run_workers(
-        workers, lambda ready: run(app(), host, listening, started=ready, shared=True), started
-    )
+    with TemporaryDirectory(prefix="cscale-metrics-") as folder:
+        status = run_workers(
+            workers,
+            lambda ready: run(app(Path(folder)), host, listening, started=ready, shared=True),
+            started,
+        )
     raise typer.Exit(status)

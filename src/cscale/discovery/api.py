@@ -1,6 +1,7 @@
 """Who is in: the members of a federation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -11,8 +12,15 @@ from cscale.federation import Member
 from cscale.net.responses import reply
 
 
-def routes(members: Sequence[Member]) -> list[BaseRoute]:
-    """`/sites`: what the configuration says of each member."""
+def routes(
+    members: Sequence[Member], standing: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
+) -> list[BaseRoute]:
+    """`/sites`: what the configuration says of each member, and how it is.
+
+    Args:
+        members: The members.
+        standing: How each is, by id, as far as it is known.
+    """
     shown = [
         {
             "id": member.id,
@@ -24,9 +32,10 @@ def routes(members: Sequence[Member]) -> list[BaseRoute]:
         }
         for member in members
     ]
-    body = msgspec.json.encode({"sites": shown})
 
     async def sites(request: Request) -> Response:
-        return await reply(request, body)
+        known = standing()
+        told = [{**each, **known.get(str(each["id"]), {})} for each in shown]
+        return await reply(request, msgspec.json.encode({"sites": told}))
 
     return [Route("/sites", sites, methods=["GET"])]

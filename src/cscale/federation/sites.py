@@ -1,10 +1,16 @@
-"""What a configuration says of sites and their policies."""
+"""What a configuration says of sites."""
 
-from typing import Annotated, Literal, Self
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import unquote
 
-from pydantic import Field, HttpUrl, field_validator, model_validator
+from pydantic import Field, HttpUrl, ValidationInfo, field_validator
 
+from cscale.federation.policies import Access, Policy, Retention
 from cscale.settings import Section
+
+__all__ = ["About", "Access", "Endpoint", "Member", "Policy", "Retention", "SiteId", "Url"]
 
 Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+(/\S*)?$")]
 SiteId = Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
@@ -33,54 +39,28 @@ class About(Section):
         return self.title or self.id
 
 
-class Access(Section):
-    """Who may read a collection's data."""
-
-    access: Literal["open", "authenticated", "entitled"] = "entitled"
-    """`open` to all, to those logged in, or to those with one of the entitlements."""
-    entitlements: tuple[str, ...] = ()
-    """Any one of these opens the data."""
-    licence: str = ""
-    """The licence of the data."""
-
-
-class Retention(Section):
-    """How long a collection's data stays."""
-
-    kind: Literal["complete", "rolling"] = "complete"
-    """`complete` keeps all, `rolling` the last days."""
-    days: int | None = Field(None, ge=1)
-    """How many days a rolling archive keeps."""
-
-    @model_validator(mode="after")
-    def _days_for_rolling(self) -> Self:
-        if (self.kind == "rolling") != (self.days is not None):
-            raise ValueError("days goes with kind: rolling, and only with it")
-        return self
-
-
-class Policy(Section):
-    """What a site allows with a collection.
-
-    Logins are not there yet: a site without policies is open, and one that declares anything but open
-    access refuses to start.
-    """
-
-    metadata: Literal["open", "authenticated"] = "open"
-    """Who may find its items."""
-    data: Access = Access()
-    """Who may read its data."""
-    retention: Retention = Retention()
-    """How long it stays."""
-
-
 class Endpoint(Section):
     """One interface of a site."""
 
     kind: str
     """What is spoken there; `cscale.sources` entry points name the kinds that can be searched."""
-    url: Url
-    """Where."""
+    url: str
+    """Where: http(s)://; for stac-static also a path, for eodag eodag://PROVIDER or FILE#PROVIDER."""
+
+    @field_validator("url")
+    @classmethod
+    def _an_address(cls, url: str, info: ValidationInfo) -> str:
+        kind = info.data.get("kind")
+        if re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) and kind != "eodag":
+            return url
+        if kind == "eodag" and re.fullmatch(r"eodag://[\w.-]+", url):
+            return url
+        if kind not in ("stac-static", "eodag") or "://" in url.removeprefix("file://"):
+            raise ValueError(f"{url!r} is no address that kind {kind} can be at")
+        name, mark, provider = url.partition("#") if kind == "eodag" else (url, "", "")
+        path = unquote(name.removeprefix("file://")) if name.startswith("file://") else name
+        folder: Path = (info.context or {}).get("folder", Path())
+        return (folder / Path(path).expanduser()).absolute().as_uri() + mark + provider
 
 
 class Member(Section):
@@ -99,12 +79,20 @@ class Member(Section):
     """
     product: str | None = None
     """The property that holds a product's name at this site; left out: the item's id is the name."""
-    discovery: Literal["live"] = "live"
-    """How it is searched: `live` asks it each time."""
+    discovery: Literal["live", "harvest"] = "live"
+    """How it is searched: `live` asks it each time, `harvest` keeps its metadata here."""
     timeout: float = Field(10, gt=0, le=300)
     """Seconds after which a search goes on without it."""
-    token: Literal["none", "pass", "exchange"] = "none"
+    token: Literal["none", "pass", "exchange"] = "none"  # noqa: S105  # no password
     """What becomes of the caller's token: `none` keeps it here, `pass` hands it on to this site."""
+    concurrency: int = Field(8, ge=1, le=32)
+    """How many requests it is asked at once; further ones wait for their turn."""
+    retries: int = Field(2, ge=0, le=2)
+    """How often a request is repeated that found nobody, or somebody who was busy."""
+    pause: float = Field(5, gt=0, le=300)
+    """Seconds for which it is left alone after three failures; each failed try doubles them, up to 300."""
+    hedge: bool = False
+    """Whether a second request may go beside one that is slower than most; a twentieth more at most."""
     policies: dict[str, Policy] = Field(default_factory=dict)
     """Its policies by collection; `default` for the others."""
 

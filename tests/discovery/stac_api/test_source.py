@@ -1,48 +1,19 @@
 """A member that speaks STAC API, as it should and as it should not."""
 
 import gzip
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from cscale.discovery.source import SourcePage
 from cscale.discovery.stac_api import StacApi
 from cscale.errors import SiteError
 from cscale.federation import Endpoint
-from cscale.identity import ANONYMOUS
+from cscale.identity import ANONYMOUS, Caller
 from cscale.net.http import MAX_ANSWER, HttpPool
-from cscale.stac.search import SearchRequest, from_json
-from tests.scripted import Request, Scripted, answer, scripted
-
-SEARCH = SearchRequest(collections=("c",), limit=3)
-EMPTY: dict[str, Any] = {"type": "FeatureCollection", "features": []}
-
-
-@asynccontextmanager
-async def member(respond: Callable[[Request], bytes | None]) -> AsyncIterator[tuple[StacApi, Scripted]]:
-    http = HttpPool()
-    async with scripted(respond) as server:
-        try:
-            yield StacApi(Endpoint(kind="stac-api", url=f"{server.url}/stac/"), http), server
-        finally:
-            await http.close()
-
-
-async def searched(body: object, token: str | None = None, **headers: str) -> SourcePage:
-    async with member(lambda _: answer(body, 200, **headers)) as (site, _):
-        return await site.search(ANONYMOUS, SEARCH, token)
-
-
-async def followed(link: dict[str, Any]) -> tuple[Request, str]:
-    """What is asked for the page that a `next` link of the first one leads to, and the server's address."""
-    links = [{"rel": "self", "href": "https://elsewhere.test"}, {"rel": "next", **link}]
-    async with member(lambda _: answer({**EMPTY, "links": links})) as (site, server):
-        page = await site.search(ANONYMOUS, SEARCH, None)
-        assert page.token is not None
-        await site.search(ANONYMOUS, SEARCH, page.token)
-        return server.asked[-1], server.url
+from cscale.stac.search import from_json
+from tests.discovery.stac_api.members import ALL, EMPTY, SEARCH, item, member, searched, searches, site
+from tests.scripted import answer
 
 
 async def test_a_search_is_sent_whole_as_a_body() -> None:
@@ -56,69 +27,74 @@ async def test_a_search_is_sent_whole_as_a_body() -> None:
         "sortby": [{"field": "id", "direction": "desc"}],
         "limit": 7,
     }
-    async with member(lambda _: answer(EMPTY)) as (site, server):
-        await site.search(ANONYMOUS, from_json(asked), None)
-    (request,) = server.asked
+    async with member(site(ALL, lambda _: answer(EMPTY))) as (source, server):
+        await source.search(ANONYMOUS, from_json(asked), None)
+    landing, request = server.asked
+    assert landing.path == "/stac/"
     assert (request.method, request.path) == ("POST", "/stac/search")
     assert request.json == asked
 
 
-async def test_features_stay_the_bytes_that_came() -> None:
-    feature = b'{"a":1.50,  "b":"\\u00e9","c":[1e3]}'
-    page = await searched(b'{"features":[' + feature + b',7],"numberMatched":12,"links":[]}')
-    assert [bytes(each) for each in page.features] == [feature, b"7"]
-    assert (page.token, page.matched) == (None, 12)
+async def test_a_search_by_get_says_the_same() -> None:
+    asked = {
+        "collections": ["c", "d"],
+        "ids": ["a&b=1"],
+        "bbox": [-0.1, 1e-07, 1, 1.0000000000000002],
+        "datetime": "2020-01-01T00:00:00.5Z/..",
+        "filter": {"op": "like", "args": [{"property": "eo:x y"}, "50%/é'+"]},
+        "sortby": [{"field": "id", "direction": "desc"}, {"field": "gsd", "direction": "asc"}],
+        "q": ["snow & ice"],
+        "limit": 7,
+    }
+
+    def respond(request: Any) -> bytes:
+        return answer(EMPTY) if request.method == "GET" else answer({}, 405)
+
+    async with member(site(ALL, respond)) as (source, server):
+        page = await source.search(ANONYMOUS, from_json(asked), None)
+        await source.search(ANONYMOUS, from_json(asked), None)
+    assert not page.left
+    assert [each.method for each in searches(server)] == ["POST", "GET", "GET"], "it is learnt once"
+    query = urlsplit(server.asked[-1].path).query
+    assert parse_qs(query, strict_parsing=True) == {
+        "collections": ["c,d"],
+        "ids": ["a&b=1"],
+        "bbox": ["-0.1,0.0000001,1,1.0000000000000002"],
+        "datetime": ["2020-01-01T00:00:00.500000Z/.."],
+        "filter": ["\"eo:x y\" LIKE '50%/é''+'"],
+        "filter-lang": ["cql2-text"],
+        "sortby": ["-id,gsd"],
+        "q": ["snow ice"],
+        "limit": ["7"],
+    }
+    assert query.isascii()
 
 
-async def test_a_next_link_for_post_is_followed_by_its_token() -> None:
-    link = {"href": "https://elsewhere.test/search", "method": "POST", "body": {"token": "t 1", "limit": 99}}
-    request, _ = await followed(link)
-    assert (request.method, request.path) == ("POST", "/stac/search"), "it went where the link said"
-    assert request.json == SEARCH.body() | {"token": "t 1"}
+async def test_the_callers_token_is_handed_over_with_every_request() -> None:
+    class Noting(HttpPool):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bearers: list[str | None] = []
 
+        async def request(self, *args: Any, bearer: str | None = None, **more: Any) -> Any:
+            self.bearers.append(bearer)
+            return await super().request(*args, bearer=bearer, **more)
 
-async def test_a_next_link_with_a_token_in_its_address_is_followed_by_it() -> None:
-    request, _ = await followed({"href": "/stac/search?token=t%201&limit=9"})
-    assert request.json == SEARCH.body() | {"token": "t 1"}
-
-
-@pytest.mark.parametrize("href", ["/stac/search?page=2&x=a%2Fb", "?page=2&x=a%2Fb", "search?page=2&x=a%2Fb"])
-async def test_any_other_next_link_at_the_site_is_followed(href: str) -> None:
-    request, _ = await followed({"href": href})
-    assert (request.method, request.path) == ("GET", "/stac/search?page=2&x=a%2Fb")
-
-
-@pytest.mark.parametrize(
-    "href",
-    [
-        "https://elsewhere.test/stac/search?page=2",
-        "https://elsewhere.test/stac/search?token=2",
-        "//elsewhere.test/search",
-        "http://127.0.0.1/stac/search?page=2",
-        "http://127.0.0.1@elsewhere.test/",
-        "file:///etc/passwd",
-        "http://[",
-        "http://a\n\x1b[2Jb/",
-        None,
-        5,
-        ["/stac/search"],
-    ],
-)
-async def test_a_next_link_that_leads_away_is_refused(href: Any) -> None:
-    with pytest.raises(SiteError, match="leads away from it") as refused:
-        await searched({**EMPTY, "links": [{"rel": "next", "href": href}]})
-    assert str(refused.value).isprintable()
-
-
-async def test_an_address_as_token_is_checked_again_when_it_is_used() -> None:
-    with pytest.raises(SiteError, match="leads away"):
-        await searched(EMPTY, "l:https://elsewhere.test/search")
-
-
-@pytest.mark.parametrize("body", [None, "x", {}, {"token": 5}, {"page": 2}])
-async def test_a_next_link_for_post_without_a_token_is_refused(body: Any) -> None:
-    with pytest.raises(SiteError, match="no token"):
-        await searched({**EMPTY, "links": [{"rel": "next", "method": "POST", "body": body}]})
+    http, caller = Noting(), Caller(token="secret")
+    links = [{"rel": "next", "href": "?page=2"}]
+    async with member(lambda _: answer({"features": [item()], "links": links, "collections": []})) as (
+        _,
+        server,
+    ):
+        source = StacApi(Endpoint(kind="stac-api", url=server.url), http)
+        page = await source.search(caller, from_json({"q": "x"}), None)
+        await source.collections(caller)
+        await source.queryables(caller, "c")
+        with pytest.raises(SiteError):
+            await source.search(caller, from_json({"q": "x"}), page.token)
+        await http.close()
+    assert len(http.bearers) == len(server.asked) > 5
+    assert set(http.bearers) == {"secret"}
 
 
 @pytest.mark.parametrize("links", [None, "x", {"next": "y"}, [5, None, {"rel": ["next"]}, {}]])
@@ -158,13 +134,33 @@ async def test_an_answer_that_is_none_is_refused_and_shown_as_a_printable_line(b
     assert len(str(refused.value)) < 500
 
 
-@pytest.mark.parametrize("status", [201, 204, 307, 400, 404, 500, 503])
+@pytest.mark.parametrize("status", [201, 401, 403, 429, 500, 503])
 async def test_an_answer_of_another_status_is_refused_and_its_text_shown(status: int) -> None:
-    body = b"" if status == 204 else {"description": "filter: no such thing"}
-    async with member(lambda _: answer(body, status, location="http://elsewhere.test/")) as (site, server):
-        with pytest.raises(SiteError, match=f"it answered {status}: .*{'no such thing' if body else ''}"):
-            await site.search(ANONYMOUS, SEARCH, None)
-    assert len(server.asked) == 1, "a redirect was followed"
+    body = {"description": "come back later"}
+    async with member(lambda _: answer(body, status)) as (source, server):
+        with pytest.raises(SiteError, match=f"it answered {status}: .*come back later"):
+            await source.search(ANONYMOUS, SEARCH, None)
+    assert len(server.asked) == (2 if status == 403 else 1), "it was asked again without need"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_that_leads_away_is_not_followed(status: int) -> None:
+    async with member(lambda _: answer({}, status, location="http://elsewhere.test/")) as (source, server):
+        with pytest.raises(SiteError, match=f"it answered {status}"):
+            await source.search(ANONYMOUS, SEARCH, None)
+    assert {each.path for each in server.asked} == {"/stac/search", "/stac/search/"}
+
+
+async def test_a_redirect_to_the_address_with_a_slash_is_followed() -> None:
+    def respond(request: Any) -> bytes:
+        if request.path.endswith("/"):
+            return answer({"features": [item()], "collections": [item()]})
+        return answer(b"", 307, location=f"http://internal{request.path}/")
+
+    async with member(respond) as (source, server):
+        assert len((await source.search(ANONYMOUS, SEARCH, None)).features) == 1
+        assert len((await source.collections(ANONYMOUS))[0]) == 1
+    assert server.asked[1].json == SEARCH.body()
 
 
 async def test_an_answer_that_would_fill_the_memory_is_given_up() -> None:
@@ -179,43 +175,23 @@ async def test_an_answer_whose_coding_is_broken_is_refused(coding: str) -> None:
         await searched(b"not compressed at all", content_encoding=coding)
 
 
-async def test_collections_are_read_page_by_page() -> None:
-    def respond(request: Request) -> bytes:
-        if request.path == "/stac/collections":
-            return answer(
-                {
-                    "collections": [{"id": "a"}, {"id": ""}, {"id": 5}, {}],
-                    "links": [{"rel": "next", "href": "collections?page=2"}],
-                }
-            )
-        assert request.path == "/stac/collections?page=2"
-        return answer({"collections": [{"id": "b"}], "federation:missing": ["beta"]})
-
-    async with member(respond) as (site, _):
-        found, missing = await site.collections(ANONYMOUS)
-    assert ([each["id"] for each in found], missing) == (["a", "b"], ["beta"])
-
-
-async def test_a_list_of_collections_without_end_is_given_up() -> None:
-    endless = answer({"collections": [], "links": [{"rel": "next", "href": "/stac/collections"}]})
-    async with member(lambda _: endless) as (site, server):
-        with pytest.raises(SiteError, match="more than 100 pages"):
-            await site.collections(ANONYMOUS)
-    assert len(server.asked) == 100
-
-
 async def test_queryables_are_those_of_the_schema_or_none() -> None:
-    def respond(request: Request) -> bytes:
+    def respond(request: Any) -> bytes:
         by_path = {
             "/stac/queryables": answer({"properties": {"gsd": {"type": "number"}}}),
             "/stac/collections/a%2Fb/queryables": answer({"properties": [1]}),
+            "/stac/collections/people/queryables": answer(b"<html>", content_type="text/html"),
+            "/stac/collections/down/queryables": answer({}, 503),
         }
         return by_path.get(request.path, answer({}, 404))
 
-    async with member(respond) as (site, _):
-        assert await site.queryables(ANONYMOUS, None) == {"gsd": {"type": "number"}}
-        assert await site.queryables(ANONYMOUS, "a/b") == {}
-        assert await site.queryables(ANONYMOUS, "nowhere") == {}
+    async with member(respond) as (source, _):
+        assert await source.queryables(ANONYMOUS, None) == {"gsd": {"type": "number"}}
+        assert await source.queryables(ANONYMOUS, "a/b") == {}
+        assert await source.queryables(ANONYMOUS, "nowhere") == {}
+        assert await source.queryables(ANONYMOUS, "people") == {}
+        with pytest.raises(SiteError, match="503"):
+            await source.queryables(ANONYMOUS, "down")
 
 
 def test_addresses_quote_ids() -> None:

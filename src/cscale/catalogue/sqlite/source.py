@@ -21,7 +21,7 @@ from cscale.catalogue.sqlite.schema import connect
 from cscale.catalogue.sqlite.search import Found, Search, read_bodies
 from cscale.catalogue.sqlite.state import CurrentState, extent, properties
 from cscale.catalogue.sqlite.ways import Position, Query, Way
-from cscale.catalogue.statistics import CollectionStatistics
+from cscale.catalogue.statistics import CollectionStatistics, Extent
 from cscale.errors import NotFound
 from cscale.identity import Caller
 from cscale.net.signing import Signer
@@ -112,6 +112,10 @@ class SqliteCatalogue:
             raise NotFound(f"no collection {collection_id!r} here; /collections lists them")
         return found
 
+    async def extents(self) -> Mapping[str, Extent]:
+        """See `Catalogue.extents`."""
+        return await self._in_thread(self._extents, self._patient)
+
     async def aggregate(self, caller: Caller, request: AggregateRequest) -> AggregationCollection:
         """See `Aggregates.aggregate`."""
         return await self._in_thread(
@@ -170,6 +174,10 @@ class SqliteCatalogue:
                     own = told_by_items(each.id, extent(connection, each)) | own
                 found.append(own)
         return found
+
+    def _extents(self, connection: sqlite3.Connection) -> dict[str, Extent]:
+        known = self._state.of(connection).collections
+        return {each.id: extent(connection, each) for each in known.values()}
 
     def _queryables(self, connection: sqlite3.Connection, only: str | None) -> dict[str, Any] | None:
         """What the columns hold first, then whatever else was seen."""

@@ -11,10 +11,11 @@ from cscale.catalogue.queryables import COLUMNS, Kind
 from cscale.catalogue.rows import Prepared, body_of, collection_body, digest_of, name_of, names_of, row_of
 from cscale.catalogue.sqlite.schema import column, columns_of, connect
 from cscale.catalogue.statistics import DAY, cell_of, day_of
-from cscale.catalogue.store import Change, FileState, Held
+from cscale.catalogue.store import Change, FileState, Held, Spanning
 from cscale.errors import BadInput
 from cscale.stac.geometry import Box
 from cscale.stac.items import Collection, Item
+from cscale.stac.times import MAX_INSTANT, MIN_INSTANT
 
 _BATCH = 1000
 _ITEM = ("n", "collection", "id", "t", "t_first", "t_last", "west", "south", "east", "north", "bottom", "top",
@@ -150,6 +151,17 @@ class SqliteWriter:
         )
         rows = self._connection.execute(sql, [below, f"{below.rstrip('/')}/", self._last])
         return [Held(*row) for row in rows]
+
+    def held_between(self, collection: str, start: int | None, end: int | None) -> list[Spanning]:
+        """See `Writer.held_between`."""
+        first, last = MIN_INSTANT if start is None else start, MAX_INSTANT if end is None else end
+        rows = self._connection.execute(
+            "SELECT i.id, i.t_first, i.t_last FROM item i JOIN collection c ON c.n = i.collection"
+            " WHERE i.collection = ?1 AND i.t BETWEEN ?2 - c.after AND ?3 + c.before"
+            " AND i.t_first <= ?3 AND i.t_last >= ?2 AND i.n <= ?4",
+            [self._numbers.get(collection), first, last, self._last],
+        )
+        return [Spanning(*row) for row in rows]
 
     def expire(self, collection: str, before: int) -> int:
         """See `Writer.expire`."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from cscale.discovery.counting import Counting
 from cscale.discovery.hub.asking import Asking, Site, Status, missing_names
 from cscale.discovery.hub.merging.cursor import open_cursor
 from cscale.discovery.hub.merging.joining import Answered, merged, prefixed
@@ -17,6 +18,8 @@ from cscale.discovery.hub.translation import BAR, total_order
 from cscale.errors import NotFound, SiteError, SitesMissing
 from cscale.identity import Caller
 from cscale.net.signing import Signer
+from cscale.net.telemetry.logs import log_site
+from cscale.stac.aggregation import AggregateRequest, AggregationCollection
 from cscale.stac.items import Collection, OpenItem
 from cscale.stac.search import SearchRequest
 from cscale.stac.source import CollectionList, ItemPage
@@ -61,6 +64,15 @@ class Hub:
         cursor = open_cursor(request, self._signer)
         search = Search(self._sites, caller, request, cursor, time.monotonic())
         page = await search.run()
+        for each in search.statuses:
+            log_site(
+                each.id,
+                each.state,
+                reason=each.reason,
+                elapsed_ms=each.elapsed_ms,
+                items=each.returned,
+                retries=each.retries,
+            )
         _require_answers(search.statuses, strict=request.strict)
         return search, page
 
@@ -126,6 +138,31 @@ class Hub:
         answers, statuses = await self._ask_all(caller, ask, since)
         _require_answers(statuses, strict=False)
         return {name: schema for _, found in reversed(answers) for name, schema in found.items()}
+
+    async def aggregate(self, caller: Caller, request: AggregateRequest) -> AggregationCollection:
+        """See `Aggregates.aggregate`: copies count at each site that holds them."""
+        since, counting = time.monotonic(), Counting(caller, request)
+        askings = [Asking(site, caller, request.search, since=since) for site in self._sites]
+
+        async def count(asking: Asking) -> None:
+            await asking.begin(request.search)
+            if asking.run.done or asking.reading is None:
+                return
+            site, reading = asking.site, asking.reading
+            shown = site.translation.shown if reading.names is None else reading.names.get
+            try:
+                told = await counting.count(
+                    site.member.id, site.source, reading.request, shown, asking.within
+                )
+            except SiteError as error:
+                asking.status.failed(error)
+                return
+            asking.status.counted(told)
+
+        await asyncio.gather(*map(count, askings))
+        statuses = [asking.status for asking in askings]
+        _require_answers(statuses, strict=request.search.strict)
+        return counting.answer(_federation(statuses))
 
     async def _all_collections(
         self, caller: Caller, since: float | None = None

@@ -40,8 +40,38 @@ class _Times(msgspec.Struct):
     start_datetime: str | None = None
 
 
-class _Box(msgspec.Struct):
-    type: str
+_At = Annotated[list[float], msgspec.Meta(min_length=2)]
+
+
+class _Point(msgspec.Struct, tag_field="type", tag="Point"):
+    coordinates: list[float]
+
+
+class _MultiPoint(msgspec.Struct, tag_field="type", tag="MultiPoint"):
+    coordinates: list[_At]
+
+
+class _Line(msgspec.Struct, tag_field="type", tag="LineString"):
+    coordinates: list[_At]
+
+
+class _MultiLine(msgspec.Struct, tag_field="type", tag="MultiLineString"):
+    coordinates: list[list[_At]]
+
+
+class _Polygon(msgspec.Struct, tag_field="type", tag="Polygon"):
+    coordinates: list[list[_At]]
+
+
+class _MultiPolygon(msgspec.Struct, tag_field="type", tag="MultiPolygon"):
+    coordinates: list[list[list[_At]]]
+
+
+class _Some(msgspec.Struct, tag_field="type", tag="GeometryCollection"):
+    geometries: list[msgspec.Raw]
+
+
+_Geometry = _Point | _MultiPoint | _Line | _MultiLine | _Polygon | _MultiPolygon | _Some
 
 
 class _Proper(msgspec.Struct):
@@ -51,7 +81,7 @@ class _Proper(msgspec.Struct):
     stac_version: Annotated[str, msgspec.Meta(pattern=_VERSION)]
     id: _Name
     collection: _Name
-    geometry: _Box | None
+    geometry: _Geometry | None
     properties: _Times
     links: list[msgspec.Raw]
     assets: dict[str, msgspec.Raw]
@@ -70,7 +100,7 @@ class _Addressed(msgspec.Struct):
 _PROPER = msgspec.json.Decoder(_Proper)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TIMES = msgspec.json.Decoder(_Times)
-_GEOMETRY = msgspec.json.Decoder(_Box | None)
+_GEOMETRY = msgspec.json.Decoder(_Geometry | None)
 _ADDRESSED = msgspec.json.Decoder(_Addressed)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -163,7 +193,7 @@ def _box(members: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
         return {}
     try:
         return {"bbox": bounds_of(planar(_value(members, "geometry"))).numbers()}
-    except ValueError:  # a geometry that nobody can read is passed on as any other member
+    except ValueError:  # it is empty, or leaves the globe: passed on without a box
         return {}
 
 

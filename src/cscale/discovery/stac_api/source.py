@@ -139,9 +139,14 @@ class StacApi:
                 refusal = again
         takes_others = self._asker.known_to_search and refusal.status != 404
         if refusal.of_content or takes_others:
-            return await self._asker.less_of(caller, fewer, claims, refusal)
+            try:
+                return await self._asker.less_of(caller, fewer, claims, refusal)
+            except Refused:  # by this method it takes nothing at all
+                if takes_others or refusal.other is None:
+                    raise
+        told = {refusal.status, refusal.other.status if refusal.other else None}
         searches = self._asker.known_to_search or (await self._claimed(caller)).search
-        if refusal.status == 404 and searches:  # so some say that nothing matches
+        if 404 in told and searches:  # so some say that nothing matches
             return Got(None, fewer, None, self._root)
         raise refusal
 

@@ -13,10 +13,17 @@ from cscale.catalogue.postgresql.schema import opened
 from cscale.catalogue.postgresql.searching.aggregation import aggregate
 from cscale.catalogue.postgresql.searching.query import Position, Query, Way
 from cscale.catalogue.postgresql.searching.search import Bodies, Found, Search
-from cscale.catalogue.postgresql.searching.state import FIRST, CurrentState, State, described, properties
+from cscale.catalogue.postgresql.searching.state import (
+    FIRST,
+    CurrentState,
+    State,
+    described,
+    extent,
+    properties,
+)
 from cscale.catalogue.postgresql.searching.ways import FEW
 from cscale.catalogue.queryables import COLUMNS, Kind
-from cscale.catalogue.statistics import CollectionStatistics
+from cscale.catalogue.statistics import CollectionStatistics, Extent
 from cscale.errors import NotFound
 from cscale.identity import Caller
 from cscale.net.signing import Signer
@@ -113,6 +120,12 @@ class PostgresCatalogue:
             only = None if collection_id is None else _known(state, collection_id)
             seen = await properties(reader, only)
         return queryables({name: kind for name, (_, kind) in state.columns.items()}, seen)
+
+    async def extents(self) -> Mapping[str, Extent]:
+        """See `Catalogue.extents`."""
+        async with self._pool.reading(FIRST) as (reader, rows):
+            known = (await self._state.of(reader, rows)).collections
+            return {each.id: await extent(reader, each) for each in known.values()}
 
     async def aggregate(self, caller: Caller, request: AggregateRequest) -> AggregationCollection:
         """See `Aggregates.aggregate`."""

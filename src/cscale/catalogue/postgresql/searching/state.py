@@ -116,12 +116,12 @@ async def described(reader: Reader, collections: Sequence[CollectionStatistics])
             continue  # it was never described, and its last item is gone
         own: Collection = msgspec.json.decode(bodies[each.n] or b"{}")
         if not own.keys() >= REQUIRED:
-            own = told_by_items(each.id, await _extent(reader, each)) | own
+            own = told_by_items(each.id, await extent(reader, each)) | own
         found.append(own)
     return found
 
 
-async def _extent(reader: Reader, collection: CollectionStatistics) -> Extent:
+async def extent(reader: Reader, collection: CollectionStatistics) -> Extent:
     """The box and the stretch of time that all items of a collection lie in; looked up once."""
     if collection.extent is None:
         row = await (await reader.execute(_EXTENT, [collection.n])).fetchone()

@@ -22,9 +22,10 @@ from cscale.catalogue.rows import (
     names_of,
     row_of,
 )
-from cscale.catalogue.store import Change, FileState, Held
+from cscale.catalogue.store import Change, FileState, Held, Spanning
 from cscale.errors import BadInput
 from cscale.stac.items import Collection, Item
+from cscale.stac.times import MAX_INSTANT, MIN_INSTANT
 
 _BATCH = 1000
 _BATCH_BYTES = 32 * 1024 * 1024
@@ -197,6 +198,20 @@ class PostgresWriter:
             [storable(below), inside, inside[:-1] + chr(ord("/") + 1)],
         )
         return [Held(*row) for row in rows.fetchall()]
+
+    def held_between(self, collection: str, start: int | None, end: int | None) -> list[Spanning]:
+        """See `Writer.held_between`."""
+        rows = self._connection.execute(
+            "SELECT i.id, i.t_first, i.t_last FROM item i JOIN collection c ON c.n = i.collection"
+            " WHERE i.collection = %(n)s AND i.t BETWEEN %(first)s - c.after AND %(last)s + c.before"
+            " AND i.t_first <= %(last)s AND i.t_last >= %(first)s",
+            {
+                "n": self._numbers.get(collection),
+                "first": MIN_INSTANT if start is None else start,
+                "last": MAX_INSTANT if end is None else end,
+            },
+        )
+        return [Spanning(*row) for row in rows.fetchall()]
 
     def expire(self, collection: str, before: int) -> int:
         """See `Writer.expire`."""

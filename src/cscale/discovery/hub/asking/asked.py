@@ -19,6 +19,7 @@ from cscale.discovery.hub.remainder import MOST, ORDER
 from cscale.discovery.hub.translation import BAR, speaks_of_collections
 from cscale.errors import SiteError, SiteTimeout, UnsortedPage
 from cscale.identity import Caller
+from cscale.net.calling import Tally, counted
 from cscale.stac.search import MAX_LIMIT, SearchRequest
 
 T = TypeVar("T")
@@ -127,15 +128,17 @@ class Asking:
         Raises:
             SiteTimeout: If it has not come by then.
         """
-        started = time.monotonic()
+        started, tally = time.monotonic(), Tally()
         try:
-            async with asyncio.timeout(max(self._since + self.site.member.timeout - started, 0)):
-                return await ask()
+            with counted(tally):
+                async with asyncio.timeout(max(self._since + self.site.member.timeout - started, 0)):
+                    return await ask()
         except TimeoutError as error:
             raise SiteTimeout(f"no answer within {self.site.member.timeout:g} s") from error
         finally:
             waited = round((time.monotonic() - started) * 1000)
             self.status.elapsed_ms = (self.status.elapsed_ms or 0) + waited
+            self.status.retries += tally.retries
 
     def token_at(self, is_before: Callable[[Copy], bool]) -> str | None:
         """The site's token of the page to go on with; None: its first.
@@ -148,6 +151,11 @@ class Asking:
             if unread or not all(is_before(copy) for copy in copies):
                 return token
         return self._next or (self._pages[-1][0] if self._pages else None)
+
+    @property
+    def reading(self) -> Reading | None:
+        """How the site is asked and read; None where it is not asked."""
+        return self._reading
 
     @property
     def ignores_time(self) -> bool:
@@ -238,7 +246,7 @@ class Asking:
             self.run.extend(copies)
         except UnsortedPage:
             self.site.seen.does_not(ORDER)
-            self._begin_anew()
+            self._begin_anew(reading)
             await self._read_all(reading, at_hand=False)
             return
         self.run.done = self._next is None and not self._unread
@@ -247,7 +255,8 @@ class Asking:
             self.status.partly(f"it does not select; of {MOST:,} of its items most were not asked for")
             self.run.done = True
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, reading: Reading) -> None:
+        reading.known.clear()
         self.run.copies.clear()
         self._pages.clear()
         self._unread.clear()
@@ -291,6 +300,5 @@ class Asking:
             found = [copy.item.identity for copy in copies if copy.item.identity is not None]
             for search in wanted.elsewhere(self._unnamed, found):
                 copies += await self._whole(replace(reading, request=search))
-        once = {(copy.item.collection, copy.item.id): copy for copy in copies}
-        self.run.extend(sorted(once.values(), key=lambda copy: copy.rank))
+        self.run.extend(sorted(copies, key=lambda copy: copy.rank))
         self.run.done = True

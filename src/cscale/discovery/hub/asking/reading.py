@@ -1,7 +1,7 @@
 """What a site sends becomes copies: checked to be items, and to be what was asked for; known by product."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -38,6 +38,40 @@ class _Head(msgspec.Struct):
 
 
 _HEAD = msgspec.json.Decoder(_Head)
+
+_Position = Annotated[list[float], msgspec.Meta(min_length=2)]
+
+
+class _Point(msgspec.Struct, tag_field="type", tag="Point"):
+    coordinates: _Position
+
+
+class _MultiPoint(msgspec.Struct, tag_field="type", tag="MultiPoint"):
+    coordinates: list[_Position]
+
+
+class _LineString(msgspec.Struct, tag_field="type", tag="LineString"):
+    coordinates: list[_Position]
+
+
+class _MultiLineString(msgspec.Struct, tag_field="type", tag="MultiLineString"):
+    coordinates: list[list[_Position]]
+
+
+class _Polygon(msgspec.Struct, tag_field="type", tag="Polygon"):
+    coordinates: list[list[_Position]]
+
+
+class _MultiPolygon(msgspec.Struct, tag_field="type", tag="MultiPolygon"):
+    coordinates: list[list[list[_Position]]]
+
+
+class _Several(msgspec.Struct, tag_field="type", tag="GeometryCollection"):
+    geometries: list["_Geometry"]
+
+
+_Geometry = _Point | _MultiPoint | _LineString | _MultiLineString | _Polygon | _MultiPolygon | _Several
+_GEOMETRY = msgspec.json.Decoder(_Geometry | None)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadInput)
 
 
@@ -52,6 +86,7 @@ class Reading:
         request: The search in the site's words.
         shown: The search in the federation's words.
         wanted: The products asked for by name; None where none are.
+        known: What has come, by collection and id: an item that comes again is no other.
     """
 
     site: Site
@@ -60,6 +95,7 @@ class Reading:
     request: SearchRequest
     shown: SearchRequest
     wanted: Wanted | None = None
+    known: set[tuple[str, str]] = field(default_factory=set)
 
     def copies(self, features: Iterable[msgspec.Raw], left: frozenset[str]) -> list[Copy]:
         """The copies among what came, in its order; the rest is counted.
@@ -74,6 +110,7 @@ class Reading:
         for raw in features:
             try:
                 head = _HEAD.decode(raw)
+                _GEOMETRY.decode(head.geometry)
                 moment = item_times({"properties": head.properties | head.place})[0]
                 matches = accepts(head, raw)
             except _UNREADABLE:
@@ -81,6 +118,9 @@ class Reading:
             if moment is None or (shown := self._shown(head.collection)) is None:
                 self.status.rejected += 1
                 continue
+            if (head.collection, head.id) in self.known:
+                continue
+            self.known.add((head.collection, head.id))
             copy = self._copy(head, raw, shown, moment)
             if matches and (self.wanted is None or self.wanted.accepts(copy.item.name, copy.item.identity)):
                 copies.append(copy)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cscale.discovery.counting import Told
 from cscale.errors import SiteError, SiteTimeout
 
 State = Literal["ok", "partial", "error", "timeout", "skipped"]
@@ -24,6 +25,7 @@ class Status:
         missing: Members missing from its answer, if it is a hub.
         elapsed_ms: How long it was waited for.
         harvested_at: When what it answered with was read from the site; None where the site has answered.
+        retries: How many requests to it were repeated.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Status:
     missing: list[str] = field(default_factory=list)
     elapsed_ms: int | None = None
     harvested_at: str | None = None
+    retries: int = 0
 
     def failed(self, error: SiteError, *, gave_some: bool = False) -> None:
         """Note that the site did not answer (to the end)."""
@@ -67,6 +70,15 @@ class Status:
         if again.broken and not self.broken:
             self.broken = True
             self.state, self.reason = "partial", f"perhaps not all copies: {again.reason}"
+
+    def counted(self, told: Told) -> None:
+        """Note how the site has counted, or was counted."""
+        self.rejected += told.rejected
+        self.unasked += told.unasked
+        self.harvested_at = told.harvested_at or self.harvested_at
+        self.inner_missing(sorted(told.missing))
+        if told.partial is not None:
+            self.partly(told.partial)
 
     def body(self) -> dict[str, Any]:
         """The entry as JSON."""

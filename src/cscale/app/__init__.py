@@ -1,0 +1,10 @@
+"""The composition root: settings become adapters, adapters services, services an ASGI application.
+
+The only place that chooses what stands behind a protocol.
+"""
+
+from cscale.app.configuration import HubConfig, SiteConfig
+from cscale.app.hub import hub_app, interface
+from cscale.app.site import site_app
+
+__all__ = ["HubConfig", "SiteConfig", "hub_app", "interface", "site_app"]

@@ -1,0 +1,1 @@
+"""How items get from a page into the catalogue."""
