@@ -110,6 +110,10 @@ class Service:
         self.held = names
 
 
+def _is_whole(hub: Service) -> bool:
+    return bool(ask(f"{hub.stac}/search").json.get("federation:missing") == [])
+
+
 class Federation:
     """Services under way, each in a process of its own."""
 
@@ -142,7 +146,7 @@ class Federation:
             service.await_started()
 
     def heal(self) -> None:
-        """Start again what was killed, and let go on what was stopped."""
+        """Start again what was killed, let go on what was stopped, until each hub has all members back."""
         for service in self._services:
             assert service.process is not None
             if service.process.poll() is None:
@@ -150,6 +154,11 @@ class Federation:
             else:
                 service.start()
         self.await_started()
+        for service in self._services:
+            while (
+                service.role == "hub" and ask(f"{service.stac}/search").json.get("federation:missing") != []
+            ):
+                time.sleep(0.05)
 
     def close(self) -> None:
         for service in self._services:

@@ -92,7 +92,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (_hub(timeout="soon"), r"sites\.0\.timeout: "),
     (_hub(collections={"a|b": "c"}), "no bar"),
     (_hub(collections={"a": "c", "b": "c"}), "two ids of the federation mean one collection"),
-    (_hub(discovery="harvest"), r"sites\.0\.discovery: "),
+    (_hub(discovery="daily"), r"sites\.0\.discovery: "),
     ({**HUB, "sites": [MEMBER, MEMBER]}, "site ids must differ; twice: alpha"),
 ]
 

@@ -8,6 +8,9 @@ Which HTTP status each becomes is decided in one table, `cscale.net.responses.ST
     │   ├── Conflict          what shall be made is there already
     │   └── PreconditionFailed  what is there is not what the caller had seen
     ├── NotFound              a thing asked for by its address is not here
+    ├── Refused               a policy does not let the caller have it
+    │   └── LoginNeeded       it may be that it does once the caller has logged in
+    ├── QuotaExceeded         the caller has had as much as one user may have for now
     ├── RangeNotSatisfiable   a range outside the file, or too many ranges
     ├── BadConfiguration      a configuration file that cannot be used
     ├── BadInput              data handed in (an item, a file) that cannot be taken
@@ -38,6 +41,37 @@ class BadCursor(BadRequest):
 
 class NotFound(CscaleError):
     """A thing asked for by its address is not here."""
+
+
+class Refused(CscaleError):
+    """A policy does not let the caller have what was asked for; the message says why and what to do.
+
+    Attributes:
+        needs: What is lacking: `login`, `entitlement` or `licence`.
+    """
+
+    def __init__(self, message: str, needs: str = "entitlement") -> None:
+        super().__init__(message)
+        self.needs = needs
+
+
+class LoginNeeded(Refused):
+    """Nobody is logged in, and only those who are may have it, or some of them."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "login")
+
+
+class QuotaExceeded(CscaleError):
+    """The caller has had as much as one user may have for now; the message says of what.
+
+    Attributes:
+        retry_after: After how many seconds to ask again.
+    """
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class RangeNotSatisfiable(CscaleError):

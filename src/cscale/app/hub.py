@@ -13,7 +13,7 @@ from cscale.app.configuration import HubConfig
 from cscale.app.service import STAC, service_app
 from cscale.discovery import Hub, Site, Source
 from cscale.discovery import api as discovery_api
-from cscale.discovery.harvest import Harvested, Kept, keep_harvesting, shelf_of
+from cscale.discovery.harvest import Harvested, Kept, Rhythm, keep_harvesting, shelf_of
 from cscale.discovery.source import Walkable
 from cscale.errors import BadConfiguration
 from cscale.federation import Endpoint, Member
@@ -57,7 +57,7 @@ def hub_app(config: HubConfig, metrics: Metrics | None = None) -> ASGIApp:
     counted = metrics or Metrics()
     guard = Guard(endpoint.url for member in config.sites for endpoint in member.endpoints)
     http, registry = HttpPool(guard), Registry(config.state)
-    found = [interface(member, _part(member, http, counted), config, registry) for member in config.sites]
+    found = [interface(member, part(member, http, counted), config, registry) for member in config.sites]
     kept = {
         member.id: Kept(each.source, shelf_of(config.state, member.id))
         for member, each in zip(config.sites, found, strict=True)
@@ -81,9 +81,12 @@ def hub_app(config: HubConfig, metrics: Metrics | None = None) -> ASGIApp:
         await asyncio.to_thread(registry.close)
 
     background: list[Callable[[], Coroutine[Any, Any, None]]] = [health.run] if config.watch else []
-    if harvested := [_harvested(*each, config) for each in zip(config.sites, found, strict=True)]:
-        due = [each for each in harvested if each.id in kept]
-        background += [lambda: keep_harvesting(due)] if due else []
+    due = [
+        harvested(member, each, config)
+        for member, each in zip(config.sites, found, strict=True)
+        if member.id in kept
+    ]
+    background += [lambda: keep_harvesting(due)] if due else []
     routes = [*discovery_api.routes(config.sites, health.standing), *telemetry.routes(counted)]
     app = service_app(config.federation, source, front, routes, close, source, background)
     return telemetry.RequestId(telemetry.Counted(app, counted))
@@ -126,8 +129,14 @@ def _is_searched(source: Source | Walkable) -> TypeGuard[Source]:
     return hasattr(source, "search")
 
 
-def _part(member: Member, http: HttpPool, metrics: Metrics) -> SiteHttp:
-    """A member's part in the pool of connections."""
+def part(member: Member, http: HttpPool, metrics: Metrics) -> SiteHttp:
+    """A member's part in the pool of connections.
+
+    Args:
+        member: The member.
+        http: The pool.
+        metrics: Where to count.
+    """
     limits = Limits(member.concurrency, member.retries, member.hedge, patience=member.timeout / 2)
     urls = [endpoint.url for endpoint in member.endpoints]
     rule: Literal["none", "pass"] = "pass" if member.token == "pass" else "none"  # noqa: S105
@@ -147,7 +156,20 @@ def _watched(member: Member, found: Interface, guard: Guard) -> Watched:
     return Watched(member.id, found.endpoint.url, source, member.timeout, trial)
 
 
-def _harvested(member: Member, found: Interface, config: HubConfig) -> Harvested:
-    """A member as it is harvested."""
-    address = f"{found.endpoint.kind} {found.endpoint.url}"
-    return Harvested(member.id, address, found.source, shelf_of(config.state, member.id))
+def harvested(member: Member, found: Interface, config: HubConfig, processes: int = 1) -> Harvested:
+    """A member as it is harvested.
+
+    Args:
+        member: The member.
+        found: Its interface.
+        config: The hub's configuration.
+        processes: How many make items ready beside this one; 0 for a thread of it.
+    """
+    return Harvested(
+        member.id,
+        f"{found.endpoint.kind} {found.endpoint.url}",
+        found.source,
+        shelf_of(config.state, member.id),
+        rhythm=Rhythm(**member.harvest.model_dump()),
+        processes=processes,
+    )

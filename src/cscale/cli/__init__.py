@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from cscale.cli import demo, export, get, ingest, migrate, search, serve, sites
+from cscale.cli import demo, export, get, harvest, ingest, migrate, search, serve, sites
 from cscale.cli.output import stop_on_errors
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("serve")(serve.serve)
 app.command("ingest")(ingest.ingest)
 app.command("remove")(ingest.remove)
 app.command("export")(export.export)
+app.command("harvest")(harvest.harvest)
 app.command("migrate")(migrate.migrate)
 app.command("search")(search.search)
 app.command("get")(get.get)

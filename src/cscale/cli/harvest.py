@@ -123,8 +123,8 @@ async def _one(site: "Harvested", *, as_json: bool, once: bool) -> tuple["Report
 
 
 def _sites(hub: "HubConfig", only: list[str], workers: int, http: "HttpPool") -> list["Harvested"]:
-    from cscale.app import interface
-    from cscale.discovery.harvest import Harvested, shelf_of
+    from cscale.app import harvested, interface, part
+    from cscale.net.telemetry.metrics import Metrics
 
     if unknown := set(only) - {member.id for member in hub.sites}:
         raise BadConfiguration(
@@ -134,10 +134,8 @@ def _sites(hub: "HubConfig", only: list[str], workers: int, http: "HttpPool") ->
     sites = []
     for member in hub.sites:
         if member.id in only or (not only and member.discovery == "harvest"):
-            found = interface(member, http, hub)
-            address = f"{found.endpoint.kind} {found.endpoint.url}"
-            where = shelf_of(hub.state, member.id)
-            sites.append(Harvested(member.id, address, found.source, where, processes=workers))
+            found = interface(member, part(member, http, Metrics()), hub)
+            sites.append(harvested(member, found, hub, processes=workers))
     if not sites:
         raise BadConfiguration("no site of this hub has `discovery: harvest`; name one with --site")
     return sites

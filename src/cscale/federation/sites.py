@@ -63,6 +63,17 @@ class Endpoint(Section):
         return (folder / Path(path).expanduser()).absolute().as_uri() + mark + provider
 
 
+class Harvest(Section):
+    """How often what is read of a site whose metadata is kept here."""
+
+    interval: float = Field(60, gt=0)
+    """Minutes from the end of one harvest to the next."""
+    recent: float = Field(30, ge=0)
+    """How many days are read anew each time, where changes cannot be asked for."""
+    rotation: float = Field(30, ge=0)
+    """In how many days everything is read anew; 0: at each harvest."""
+
+
 class Member(Section):
     """A site of the federation."""
 
@@ -81,6 +92,8 @@ class Member(Section):
     """The property that holds a product's name at this site; left out: the item's id is the name."""
     discovery: Literal["live", "harvest"] = "live"
     """How it is searched: `live` asks it each time, `harvest` keeps its metadata here."""
+    harvest: Harvest = Harvest()
+    """How often, where it is harvested."""
     timeout: float = Field(10, gt=0, le=300)
     """Seconds after which a search goes on without it."""
     token: Literal["none", "pass", "exchange"] = "none"  # noqa: S105  # no password

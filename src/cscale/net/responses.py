@@ -16,10 +16,13 @@ from cscale import errors
 
 STATUS: dict[type[errors.CscaleError], int] = {
     errors.BadRequest: 400,
+    errors.LoginNeeded: 401,
+    errors.Refused: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.PreconditionFailed: 412,
     errors.RangeNotSatisfiable: 416,
+    errors.QuotaExceeded: 429,
     errors.SitesMissing: 502,
     errors.SiteError: 502,
     errors.SiteTimeout: 504,
@@ -51,6 +54,12 @@ async def error_response(request: Request, error: Exception) -> Response:
     headers = {}
     if isinstance(error, errors.SitesMissing) and error.sites:
         body["federation"] = {"sites": error.sites}
+    if isinstance(error, errors.Refused):
+        body["needs"] = error.needs
+    if isinstance(error, errors.LoginNeeded):
+        headers["www-authenticate"] = 'Bearer realm="cscale"'
+    if isinstance(error, errors.QuotaExceeded):
+        headers["retry-after"] = str(error.retry_after)
     if isinstance(error, errors.RangeNotSatisfiable):
         headers["content-range"] = f"bytes */{error.size}"
     return Response(

@@ -23,18 +23,11 @@ from tests.discovery.harvest.test_changes import scene
 from tests.federated import Federation, federation, member
 from tests.scripted import Request, answer, scripted
 
-_MAIN = """
-from cscale import cli
-from cscale.cli.harvest import harvest
-cli.app.command("harvest")(harvest)
-cli.main()
-"""
-
 
 def command(*arguments: str, code: int = 0) -> str:
     """What `cscale harvest` says."""
     done = subprocess.run(
-        [sys.executable, "-c", _MAIN, "harvest", *arguments],
+        [sys.executable, "-m", "cscale", "harvest", *arguments],
         capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stderr

@@ -244,23 +244,7 @@ def _holding(site: str, first: int) -> Archive:
 HELD = {"alpha": _holding("alpha", 0), "beta": _holding("beta", 6), "gamma": _holding("gamma", 9)}
 
 
-NOT_YET = {
-    "overlapping pages": "a copy that a site sends twice is shown twice",
-    "among its items a geometry of no type": "an item whose geometry is none is shown",
-    "among its items text as coordinates": "an item whose geometry is none is shown",
-}
-EMPTY_NOT_YET = "404 by GET of a site that is empty and has refused POST is no empty answer"
-NOT_WHOLLY = pytest.mark.xfail(
-    strict=False, reason="; ".join(dict.fromkeys(["not built yet", *NOT_YET.values(), EMPTY_NOT_YET]))
-)
-
-
-def _named(name: str) -> Any:
-    marks = [pytest.mark.xfail(strict=False, reason=NOT_YET[name])] if name in NOT_YET else []
-    return pytest.param(name, marks=marks)
-
-
-@pytest.mark.parametrize("name", [_named(name) for name in ALONE])
+@pytest.mark.parametrize("name", list(ALONE))
 def test_each_fault_alone(stage: Stage, name: str) -> None:
     is_slow = any(fault.is_slow for fault in ALONE[name]())
     for asked in ASKED[:2] if is_slow else ASKED:
@@ -268,7 +252,6 @@ def test_each_fault_alone(stage: Stage, name: str) -> None:
         _check(stage, [(HELD[site], faults[site]) for site in HELD], asked)
 
 
-@pytest.mark.xfail(strict=False, reason=EMPTY_NOT_YET)
 def test_a_site_that_holds_nothing_is_not_missing(stage: Stage) -> None:
     """It takes only GET, and says with 404 that nothing matches."""
     empty = Archive(member("beta"), [])

@@ -117,6 +117,10 @@ class Asker:
         """Whether the address has answered a search."""
         return bool(self._good)
 
+    def has_answered(self, method: Method) -> bool:
+        """Whether the address has answered a search by a method."""
+        return method in self._good
+
     def at_site(self, href: str) -> str:
         """The address of a path and query at the site."""
         return self._origin + href

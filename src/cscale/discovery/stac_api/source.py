@@ -17,7 +17,7 @@ import msgspec
 from cscale.discovery.source import SourcePage
 from cscale.discovery.stac_api import collections as listing
 from cscale.discovery.stac_api import paging
-from cscale.discovery.stac_api.asking import Asker, Got, Refused
+from cscale.discovery.stac_api.asking import Asker, Got, Method, Refused
 from cscale.discovery.stac_api.claims import Claims, read_claims
 from cscale.discovery.stac_api.mending import mended
 from cscale.discovery.stac_api.plan import LETTERS, Plan, planned
@@ -144,11 +144,18 @@ class StacApi:
             except Refused:  # by this method it takes nothing at all
                 if takes_others or refusal.other is None:
                     raise
-        told = {refusal.status, refusal.other.status if refusal.other else None}
-        searches = self._asker.known_to_search or (await self._claimed(caller)).search
-        if 404 in told and searches:  # so some say that nothing matches
+        both = [each for each in (refusal, refusal.other) if each is not None]
+        nothing = next((each.method for each in both if each.status == 404), None)
+        forbids = any(each.status == 403 for each in both)  # perhaps not by method alone
+        if nothing is not None and await self._searches(caller, nothing, forbids):
             return Got(None, fewer, None, self._root)
         raise refusal
+
+    async def _searches(self, caller: Caller, method: Method, forbids: bool) -> bool:  # noqa: FBT001
+        """Whether a site that answers 404 by a method is one that says so where nothing matches."""
+        if self._asker.has_answered(method):
+            return True
+        return not forbids and (self._asker.known_to_search or (await self._claimed(caller)).search)
 
     async def _further(self, caller: Caller, plan: Plan, token: str, claims: Claims) -> Got:
         step = paging.read(token, self._root, plan)

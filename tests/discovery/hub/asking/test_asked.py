@@ -165,7 +165,10 @@ async def test_a_number_that_match_is_told_only_where_it_is_exact() -> None:
     assert (await searched(many, small))[0].matched == 9
     assert (await searched(many, SearchRequest(limit=50)))[0].matched == 9, "all of it is at hand"
     assert (await searched([*many, None], small))[0].matched is None, "it counts what is not valid"
-    twice = [item | {"properties": {**item["properties"], OWN_PRODUCT: "P"}} for item in many]
+    twice = [
+        item | {"id": f"of-{item['id']}", "properties": {**item["properties"], OWN_PRODUCT: "P"}}
+        for item in many
+    ]
     assert (await searched([*twice, *many], small, product=OWN_PRODUCT))[0].matched is None, "copies are one"
 
 

@@ -100,7 +100,7 @@ def archives(held: Iterable[Held], order: Sequence[SortField]) -> list[list[Copy
 
 
 def brute_force(copies: Iterable[Copy], *, join: bool) -> list[list[Copy]]:
-    """Single linkage of a product's copies, in time or by its span; each cluster at its first copy's place."""
+    """Single linkage of copies, in time or by span; each cluster at its first copy's place."""
     if not join:
         return [[copy] for copy in sorted(copies, key=lambda copy: copy.rank)]
     clusters: list[list[Copy]] = []

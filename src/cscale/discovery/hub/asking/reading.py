@@ -86,7 +86,7 @@ class Reading:
         request: The search in the site's words.
         shown: The search in the federation's words.
         wanted: The products asked for by name; None where none are.
-        known: What has come, by collection and id: an item that comes again is no other.
+        known: What has come, by collection, id and time: an item that comes again is no other.
     """
 
     site: Site
@@ -95,7 +95,7 @@ class Reading:
     request: SearchRequest
     shown: SearchRequest
     wanted: Wanted | None = None
-    known: set[tuple[str, str]] = field(default_factory=set)
+    known: set[tuple[str, str, int]] = field(default_factory=set)
 
     def copies(self, features: Iterable[msgspec.Raw], left: frozenset[str]) -> list[Copy]:
         """The copies among what came, in its order; the rest is counted.
@@ -118,9 +118,10 @@ class Reading:
             if moment is None or (shown := self._shown(head.collection)) is None:
                 self.status.rejected += 1
                 continue
-            if (head.collection, head.id) in self.known:
+            came = (head.collection, head.id, moment)
+            if came in self.known:
                 continue
-            self.known.add((head.collection, head.id))
+            self.known.add(came)
             copy = self._copy(head, raw, shown, moment)
             if matches and (self.wanted is None or self.wanted.accepts(copy.item.name, copy.item.identity)):
                 copies.append(copy)
