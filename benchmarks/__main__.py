@@ -34,6 +34,8 @@ BENCHMARKS = {
     "ingest": Benchmark("ingest", 100_000),
     "ranges": Benchmark("ranges", 32),
     "growth": Benchmark("growth", 1_000_000),
+    "sites": Benchmark("sites", 90_000),
+    "harvested": Benchmark("harvested", 1_000_000),
 }
 
 

@@ -87,7 +87,7 @@ def _servers(stack: ExitStack, folder: Path, items: int) -> tuple[list[Asked], s
     database.settle()
     theirs = stack.enter_context(database.api())
     asked, said, pages = [], [], []
-    for search, bodies in _searches(items).items():
+    for search, bodies in searches(items).items():
         our_requests = [post("/stac/search", body) for body in bodies]
         their_requests = [post("/search", body) for body in bodies]
         pages = _pages(ours, our_requests)
@@ -102,7 +102,7 @@ def _servers(stack: ExitStack, folder: Path, items: int) -> tuple[list[Asked], s
     return asked, "; ".join(said)
 
 
-def _searches(items: int) -> dict[str, list[bytes]]:
+def searches(items: int) -> dict[str, list[bytes]]:
     """Searches that fill their pages: with few items, over all of Europe."""
     rng = random.Random(5)
     side = 4 if items >= 50_000 else 30

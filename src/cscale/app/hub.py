@@ -55,7 +55,7 @@ def hub_app(config: HubConfig, metrics: Metrics | None = None) -> ASGIApp:
         BadConfiguration: If a member has no interface that can be searched.
     """
     counted = metrics or Metrics()
-    guard = Guard(endpoint.url for member in config.sites for endpoint in member.endpoints)
+    guard = Guard(url for member in config.sites for url in _on_the_web(member))
     http, registry = HttpPool(guard), Registry(config.state)
     found = [interface(member, part(member, http, counted), config, registry) for member in config.sites]
     kept = {
@@ -138,10 +138,15 @@ def part(member: Member, http: HttpPool, metrics: Metrics) -> SiteHttp:
         metrics: Where to count.
     """
     limits = Limits(member.concurrency, member.retries, member.hedge, patience=member.timeout / 2)
-    urls = [endpoint.url for endpoint in member.endpoints]
+    urls = _on_the_web(member)
     rule: Literal["none", "pass"] = "pass" if member.token == "pass" else "none"  # noqa: S105
     circuit, counted = Circuit(pause=member.pause), SiteMetrics(metrics, member.id)
     return SiteHttp(http, member.id, urls, token=rule, limits=limits, circuit=circuit, metrics=counted)
+
+
+def _on_the_web(member: Member) -> list[str]:
+    """The addresses of a member's interfaces that are asked over HTTP."""
+    return [each.url for each in member.endpoints if each.url.startswith(("http://", "https://"))]
 
 
 def _watched(member: Member, found: Interface, guard: Guard) -> Watched:

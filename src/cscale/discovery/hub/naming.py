@@ -39,16 +39,19 @@ class Wanted:
         forms = (form for text in sorted(self.texts) for form in (text, *forms_of(text)))
         return list(dict.fromkeys(forms))
 
-    def elsewhere(self, request: SearchRequest, found: Sequence[Identity]) -> list[SearchRequest]:
+    def elsewhere(
+        self, request: SearchRequest, found: Sequence[Identity], *, named: bool = False
+    ) -> list[SearchRequest]:
         """Searches by time and place for what was not found by its name.
 
         Args:
             request: The search that names them.
             found: What was found by name at the site that shall be asked.
+            named: Whether a product's whole name leads to all that the site holds of it.
         """
         asked = []
         for one in self.known.values():
-            if one.partial is None and any(matches(one, each) for each in found):
+            if one.partial is None and (named or any(matches(one, each) for each in found)):
                 continue
             if (search := _by_time_and_place(request, one)) is not None:
                 asked.append(search)

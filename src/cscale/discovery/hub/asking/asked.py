@@ -296,9 +296,9 @@ class Asking:
         """Take the products that are asked for by name, in whatever form the site has their names."""
         copies = await self._whole(reading)
         names = reading.names
-        if names is None or not self.site.seen.finds_by_name(names):
-            found = [copy.item.identity for copy in copies if copy.item.identity is not None]
-            for search in wanted.elsewhere(self._unnamed, found):
-                copies += await self._whole(replace(reading, request=search))
+        named = names is not None and self.site.seen.finds_by_name(names)
+        found = [copy.item.identity for copy in copies if copy.item.identity is not None]
+        for search in wanted.elsewhere(self._unnamed, found, named=named):
+            copies += await self._whole(replace(reading, request=search))
         self.run.extend(sorted(copies, key=lambda copy: copy.rank))
         self.run.done = True
