@@ -42,7 +42,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
         alpha.ingest(ALPHA)
         beta.ingest(BETA)
         running.await_started()
-        static = {"kind": "stac-static", "url": str(_static(folder / "static"))}
+        static: dict[str, Any] = {"kind": "stac-static", "url": str(_static(folder / "static"))}
         often = {"interval": 0.001, "rotation": 0}
         running.hub(
             "hub",
@@ -65,7 +65,7 @@ def _static(folder: Path) -> Path:
         (folder / f"{item['id']}.json").write_text(json.dumps(item))
     interval = [["2020-01-01T00:00:00Z", None]]
     extent = {"spatial": {"bbox": [list(HERE)]}, "temporal": {"interval": interval}}
-    whole = {"type": "Collection", "id": "c", "description": "c", "license": "other", "extent": extent}
+    whole: dict[str, Any] = {"type": "Collection", "id": "c", "description": "c", "license": "other", "extent": extent}
     whole |= {"stac_version": "1.0.0", "links": links}
     path = folder / "collection.json"
     path.write_text(json.dumps(whole))

@@ -89,7 +89,7 @@ class HubConfig(ServiceConfig):
     sites: tuple[Member, ...] = ()
     """Its members; the order says whose copy is preferred."""
     listings: float = Field(60, ge=0)
-    """Seconds that a member's list of collections is believed in what it does not hold."""
+    """Seconds that a member's list of collections is believed."""
     watch: float = Field(5, ge=0, le=1440)
     """Minutes between two looks at how each member is; 0: never."""
 

@@ -101,12 +101,14 @@ class Hub:
 
     async def item(self, caller: Caller, collection_id: str, item_id: str) -> OpenItem:
         """See `ItemSource.item`."""
-        request = total_order(SearchRequest(collections=(collection_id,), ids=(item_id,), limit=1))
+        request = total_order(SearchRequest(collections=(collection_id,), ids=(item_id,), limit=_AROUND))
         (search, page), others = await asyncio.gather(
             self._searched(caller, request), self._others(caller, request)
         )
         if page.products:
-            return shown(page, others, request, self._url)[0]
+            found = [[copies for copies in page.products if _is_called(copies, item_id)], page.products]
+            one = Page([next(copies for some in found for copies in some)], more=False)
+            return shown(one, [*others, *search.at_hand()], request, self._url)[0]
         _refuse_if_missing(_federation(search.statuses), f"item {item_id!r}")
         raise NotFound(f"no site here holds an item {item_id!r} in collection {collection_id!r}")
 
@@ -192,6 +194,11 @@ class Hub:
 
         answers = await asyncio.gather(*(answer(asking) for asking in askings))
         return [each for some in answers for each in some], [asking.status for asking in askings]
+
+
+def _is_called(copies: Sequence[Copy], item_id: str) -> bool:
+    """Whether a site has a product under just this id: others may agree with what it tells."""
+    return any(item_id in (copy.item.id, copy.item.name) for copy in copies)
 
 
 def _federation(statuses: list[Status]) -> dict[str, Any]:

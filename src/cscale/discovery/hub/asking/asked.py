@@ -173,8 +173,8 @@ class Asking:
         needed = words.needs_list(request.collections)
         filtered = request.collections is None and speaks_of_collections(request.filter)
         listing = site.kept(self._caller)
-        if listing is None and needed:
-            listing = await self._listing_or_none()
+        if needed and (listing is None or not listing.is_fresh(site.fresh)):
+            listing = await self._listing_or_none() or listing
         if filtered and (listing is None or not listing.is_fresh(site.fresh)):
             listing = await self.within(lambda: site.listing(self._caller))
         why = self._nothing(request, listing)

@@ -16,7 +16,7 @@ from cscale.federation import Member
 from cscale.identity import Caller
 
 FRESH = 60.0
-"""Seconds that a member's list of collections is believed in what it does not hold."""
+"""Seconds that a member's list of collections is believed."""
 _FORGET = 3600.0
 """Seconds after which a member is given another chance to do what it was seen not to do."""
 
@@ -90,7 +90,7 @@ class Site:
         member: Its entry there.
         source: Its interface.
         seen: What it was seen to do.
-        fresh: Seconds that its list of collections is believed in what it does not hold.
+        fresh: Seconds that its list of collections is believed.
     """
 
     rank: int
@@ -119,9 +119,9 @@ class Site:
         return await asyncio.shield(self._begin(caller))
 
     def refresh(self, caller: Caller) -> None:
-        """Read its list anew in the background, where it is not fresh."""
+        """Read its list anew in the background before it is too old, so that nobody waits for it."""
         kept = self.kept(caller)
-        if kept is None or not kept.is_fresh(self.fresh):
+        if kept is None or not kept.is_fresh(self.fresh / 2):
             self._begin(caller)
 
     async def close(self) -> None:
