@@ -124,13 +124,13 @@ class Federation:
     def __getitem__(self, name: str) -> Service:
         return next(service for service in self._services if service.name == name)
 
-    def site(self, name: str, port: int = 0) -> Service:
-        return self._start("site", name, port, {"site": {"id": name, "title": name.title()}})
+    def site(self, name: str, port: int = 0, **told: Any) -> Service:
+        return self._start("site", name, port, {"site": {"id": name, "title": name.title()}, **told})
 
-    def hub(self, name: str, members: Sequence[Mapping[str, Any]], port: int = 0) -> Service:
+    def hub(self, name: str, members: Sequence[Mapping[str, Any]], port: int = 0, **more: Any) -> Service:
         """A hub that takes nothing for granted of what its members listed before: tests change it."""
         told = {"federation": {"id": name}, "sites": list(members), "listings": 0, "watch": 0}
-        return self._start("hub", name, port, told)
+        return self._start("hub", name, port, told | more)
 
     def _start(self, role: str, name: str, port: int, config: dict[str, Any]) -> Service:
         service = Service(role, self._folder / f"{name}.yaml", port or free_port())

@@ -7,6 +7,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from cscale.catalogue import Catalogue, SqliteStore, Store
 from cscale.catalogue.queryables import COLUMNS, Kind
 from cscale.federation import About, Member, Policy
+from cscale.identity.settings import Identity
+from cscale.identity.tokens import Verifier
 from cscale.net.signing import shared_secret
 from cscale.settings import Section
 
@@ -19,12 +21,24 @@ class ServiceConfig(Section):
     state: Path | str
     """Where the service keeps what it knows: a directory, or a `postgresql://` address (`?schema=`)."""
 
+    identity: Identity | None = None
+    """Whose tokens are taken; left out: everybody is anonymous."""
+
     @field_validator("state", mode="after")
     @classmethod
     def _from_folder(cls, state: Path | str, info: ValidationInfo) -> Path | str:
         if str(state).startswith(_POSTGRESQL):
             return str(state)
         return _below(Path(state), info)
+
+
+    def verifier(self, secret: bytes) -> Verifier | None:
+        """What checks tokens, if anybody's are taken.
+
+        Args:
+            secret: The service's own: pseudonyms of callers are made with it.
+        """
+        return None if self.identity is None else Verifier(self.identity, secret)
 
 
 class SiteConfig(ServiceConfig):

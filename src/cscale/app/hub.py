@@ -19,6 +19,7 @@ from cscale.errors import BadConfiguration
 from cscale.federation import Endpoint, Member
 from cscale.federation.profiles import Profiled, unknown
 from cscale.federation.registry import Registry
+from cscale.identity.api import Authenticated
 from cscale.membership import Health, Report, check
 from cscale.membership.health import Watched
 from cscale.net.calling import Limits, SiteHttp
@@ -67,7 +68,9 @@ def hub_app(config: HubConfig, metrics: Metrics | None = None) -> ASGIApp:
         Site(rank, member, kept.get(member.id) or _live(member, each), fresh=config.listings)
         for rank, (member, each) in enumerate(zip(config.sites, found, strict=True))
     ]
-    source = Hub(sites, secret=config.secret(), url=f"{config.federation.url}{STAC}")
+    secret = config.secret()
+    verifier = config.verifier(secret)
+    source = Hub(sites, secret=secret, url=f"{config.federation.url}{STAC}")
     watched = [_watched(*each, guard) for each in zip(config.sites, found, strict=True)]
     health = Health(registry, watched, every=config.watch * 60)
     members = [(member.id, member.name, member.endpoints[0].url) for member in config.sites]
@@ -79,6 +82,8 @@ def hub_app(config: HubConfig, metrics: Metrics | None = None) -> ASGIApp:
         for each in kept.values():
             await asyncio.to_thread(each.close)
         await asyncio.to_thread(registry.close)
+        if verifier is not None:
+            await verifier.close()
 
     background: list[Callable[[], Coroutine[Any, Any, None]]] = [health.run] if config.watch else []
     due = [
@@ -89,7 +94,7 @@ def hub_app(config: HubConfig, metrics: Metrics | None = None) -> ASGIApp:
     background += [lambda: keep_harvesting(due)] if due else []
     routes = [*discovery_api.routes(config.sites, health.standing), *telemetry.routes(counted)]
     app = service_app(config.federation, source, front, routes, close, source, background)
-    return telemetry.RequestId(telemetry.Counted(app, counted))
+    return telemetry.RequestId(telemetry.Counted(Authenticated(app, verifier), counted))
 
 
 def interface(member: Member, http: Http, config: HubConfig, registry: Registry | None = None) -> Interface:

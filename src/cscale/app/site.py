@@ -10,6 +10,7 @@ from cscale.app.service import service_app
 from cscale.archive import api as archive_api
 from cscale.archive.folders import Folders
 from cscale.errors import BadConfiguration
+from cscale.identity.api import Authenticated
 from cscale.net.telemetry import requests as telemetry
 from cscale.net.telemetry.metrics import Metrics
 from cscale.portal import Front
@@ -31,16 +32,18 @@ def site_app(config: SiteConfig, metrics: Metrics | None = None) -> ASGIApp:
     folders = Folders(config.data)
     if missing := config.without_column():
         log.warning("no column as yet for %s: cscale migrate --config FILE makes them", ", ".join(missing))
-    source = config.open_catalogue()
+    source, verifier = config.open_catalogue(), config.verifier(config.store.secret())
 
     async def close() -> None:
         source.close()
+        if verifier is not None:
+            await verifier.close()
 
     front = Front(config.site.name, config.site.description, config.site.url)
     delivery = Mount("/data", routes=archive_api.routes(folders))
     counted = metrics or Metrics()
     app = service_app(config.site, source, front, [delivery, *telemetry.routes(counted)], close, source)
-    first = archive_api.FirstHand(app, folders)
+    first = Authenticated(archive_api.FirstHand(app, folders), verifier)
     return telemetry.RequestId(telemetry.Counted(first, counted, quick="/data/{address:path}"))
 
 
