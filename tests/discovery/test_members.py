@@ -65,7 +65,13 @@ def _static(folder: Path) -> Path:
         (folder / f"{item['id']}.json").write_text(json.dumps(item))
     interval = [["2020-01-01T00:00:00Z", None]]
     extent = {"spatial": {"bbox": [list(HERE)]}, "temporal": {"interval": interval}}
-    whole: dict[str, Any] = {"type": "Collection", "id": "c", "description": "c", "license": "other", "extent": extent}
+    whole: dict[str, Any] = {
+        "type": "Collection",
+        "id": "c",
+        "description": "c",
+        "license": "other",
+        "extent": extent,
+    }
     whole |= {"stac_version": "1.0.0", "links": links}
     path = folder / "collection.json"
     path.write_text(json.dumps(whole))

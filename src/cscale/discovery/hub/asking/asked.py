@@ -15,7 +15,6 @@ from cscale.discovery.hub.asking.status import Status
 from cscale.discovery.hub.coverage import nothing_in
 from cscale.discovery.hub.merging.merge import Copy, Run
 from cscale.discovery.hub.naming import Wanted
-from cscale.discovery.hub.remainder import MOST, ORDER
 from cscale.discovery.hub.translation import BAR, speaks_of_collections
 from cscale.errors import SiteError, SiteTimeout, UnsortedPage
 from cscale.identity import Caller
@@ -23,6 +22,11 @@ from cscale.net.calling import Tally, counted
 from cscale.stac.search import MAX_LIMIT, SearchRequest
 
 T = TypeVar("T")
+
+ORDER = "sortby"
+"""What is left where a site does not put its items in the order asked for."""
+MOST = 10_000
+"""How many items of one site are put in order for one page; a site with more is `partial`."""
 
 _PORTIONS = 4
 _PORTION = 10  # items at least

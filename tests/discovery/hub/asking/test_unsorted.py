@@ -3,9 +3,8 @@
 import pytest
 
 from cscale.discovery.hub.asking import asked as under_test
-from cscale.discovery.hub.remainder import remainder
 from cscale.identity import ANONYMOUS
-from cscale.stac.search import SearchRequest, from_json
+from cscale.stac.search import SearchRequest
 from tests.discovery.federations import MORNING, Archive, feature, hub_over, member
 
 MINUTE = 60_000_000
@@ -13,26 +12,6 @@ SCENES = [
     feature(f"scene-{(7 * n) % 30:02}", "c", MORNING + (7 * n) % 30 * MINUTE, {"title": f"scene {n}"})
     for n in range(30)
 ]
-
-
-@pytest.mark.parametrize(
-    ("asked", "left", "accepted"),
-    [
-        ({"ids": ["scene-07"]}, {"ids"}, ["scene-07"]),
-        ({"ids": ["scene-07"], "q": ["scene 2"]}, {"q"}, ["scene-14"]),
-        ({"filter": {"op": "=", "args": [{"property": "id"}, "scene-01"]}}, {"filter", "bbox"}, ["scene-01"]),
-        ({"collections": ["d"]}, {"collections"}, []),
-    ],
-)
-def test_what_is_left_selects(asked: dict[str, object], left: set[str], accepted: list[str]) -> None:
-    accepts = remainder(from_json(asked), frozenset(left))
-    assert accepts is not None
-    assert [each["id"] for each in SCENES if accepts(each)] == accepted
-
-
-@pytest.mark.parametrize("left", [frozenset[str](), frozenset({"sortby"}), frozenset({"bbox", "q"})])
-def test_where_nothing_that_selects_is_left_nothing_is_tested(left: frozenset[str]) -> None:
-    assert remainder(from_json({"ids": ["a"]}), left) is None
 
 
 async def test_a_site_that_does_not_sort_is_put_in_order() -> None:
