@@ -346,3 +346,9 @@ def test_what_cannot_be_told_of_an_item_is_unknown_and_no_crash(text: str) -> No
     }  # fmt: skip
     assert evaluate(text, properties) is None
     assert evaluate(f"not ({text})", properties) is None
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers_stay_as_they_were_written(number: float) -> None:
+    written = {"op": "=", "args": [{"property": "a"}, number]}
+    assert parse(written, "cql2-json") == written

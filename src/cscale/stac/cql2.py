@@ -64,12 +64,24 @@ def parse(expression: object, language: str) -> Expression:
         parsed: Any = read(text).to_json()
     except Exception as error:  # the library raises bare ones, too
         raise BadRequest(f"filter: not {language}: {' '.join(str(error).split())[:300]}") from error
+    if language == "cql2-json":
+        parsed = _as_written(msgspec.json.decode(text), parsed)
     if isinstance(parsed, bool):
         parsed = {"op": "=", "args": [True, parsed]}  # so that it is an object like any other
     if not isinstance(parsed, dict) or "op" not in parsed:
         raise BadRequest("filter: an expression must say true or false of an item")
     compile_filter(parsed)
     return parsed
+
+
+def _as_written(written: Any, parsed: Any) -> Any:
+    """What was parsed, with its numbers as they were written: the library loses their last bit."""
+    if isinstance(written, Mapping) and isinstance(parsed, dict):
+        return {name: _as_written(written.get(name), value) for name, value in parsed.items()}
+    if isinstance(written, list) and isinstance(parsed, list) and len(written) == len(parsed):
+        return [_as_written(each, value) for each, value in zip(written, parsed, strict=True)]
+    close = type(parsed) is float and type(written) is float and math.isclose(parsed, written, rel_tol=1e-12)
+    return written if close else parsed
 
 
 def _dump(expression: object) -> str:

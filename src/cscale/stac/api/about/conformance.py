@@ -35,6 +35,7 @@ CONFORMANCE = (
     f"{_CQL2}/temporal-functions",
     f"{_CQL2}/array-functions",
     f"{_CQL2}/property-property",
+    f"{_CQL2}/arithmetic",
 )
 """What every source conforms to."""
 AGGREGATION = tuple(
