@@ -7,8 +7,9 @@ cut there. Data is not always so; what is not is cut here before it is compared.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
+import msgspec
 import numpy
 import shapely
 from numpy.typing import NDArray
@@ -32,6 +33,43 @@ _UNREADABLE = (
     RecursionError,
     shapely.errors.ShapelyError,
 )
+
+
+_Position = Annotated[list[float], msgspec.Meta(min_length=2)]
+
+
+class _Point(msgspec.Struct, tag_field="type", tag="Point"):
+    coordinates: _Position
+
+
+class _MultiPoint(msgspec.Struct, tag_field="type", tag="MultiPoint"):
+    coordinates: list[_Position]
+
+
+class _LineString(msgspec.Struct, tag_field="type", tag="LineString"):
+    coordinates: list[_Position]
+
+
+class _MultiLineString(msgspec.Struct, tag_field="type", tag="MultiLineString"):
+    coordinates: list[list[_Position]]
+
+
+class _Polygon(msgspec.Struct, tag_field="type", tag="Polygon"):
+    coordinates: list[list[_Position]]
+
+
+class _MultiPolygon(msgspec.Struct, tag_field="type", tag="MultiPolygon"):
+    coordinates: list[list[list[_Position]]]
+
+
+class _Several(msgspec.Struct, tag_field="type", tag="GeometryCollection"):
+    geometries: list["Geojson"]
+
+
+Geojson = _Point | _MultiPoint | _LineString | _MultiLineString | _Polygon | _MultiPolygon | _Several
+"""What a geometry of GeoJSON is made of, as `msgspec` reads it: its type, and numbers in its depth."""
+GEOJSON = msgspec.json.Decoder(Geojson | None)
+"""Reads a geometry, or null, from its bytes; refuses what is neither."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import msgspec
 
 from cscale.errors import BadInput
-from cscale.stac.geometry import bounds_of, planar
+from cscale.stac.geometry import GEOJSON, Geojson, bounds_of, planar
 
 _VERSION = r"^1\.\d+\.\d+$"
 _RELATIVE = re.compile(rb'"href"\s*:\s*(?!"[A-Za-z][A-Za-z0-9+.-]*:)')
@@ -40,40 +40,6 @@ class _Times(msgspec.Struct):
     start_datetime: str | None = None
 
 
-_At = Annotated[list[float], msgspec.Meta(min_length=2)]
-
-
-class _Point(msgspec.Struct, tag_field="type", tag="Point"):
-    coordinates: list[float]
-
-
-class _MultiPoint(msgspec.Struct, tag_field="type", tag="MultiPoint"):
-    coordinates: list[_At]
-
-
-class _Line(msgspec.Struct, tag_field="type", tag="LineString"):
-    coordinates: list[_At]
-
-
-class _MultiLine(msgspec.Struct, tag_field="type", tag="MultiLineString"):
-    coordinates: list[list[_At]]
-
-
-class _Polygon(msgspec.Struct, tag_field="type", tag="Polygon"):
-    coordinates: list[list[_At]]
-
-
-class _MultiPolygon(msgspec.Struct, tag_field="type", tag="MultiPolygon"):
-    coordinates: list[list[list[_At]]]
-
-
-class _Some(msgspec.Struct, tag_field="type", tag="GeometryCollection"):
-    geometries: list[msgspec.Raw]
-
-
-_Geometry = _Point | _MultiPoint | _Line | _MultiLine | _Polygon | _MultiPolygon | _Some
-
-
 class _Proper(msgspec.Struct):
     """What an item has that needs no mending."""
 
@@ -81,7 +47,7 @@ class _Proper(msgspec.Struct):
     stac_version: Annotated[str, msgspec.Meta(pattern=_VERSION)]
     id: _Name
     collection: _Name
-    geometry: _Geometry | None
+    geometry: Geojson | None
     properties: _Times
     links: list[msgspec.Raw]
     assets: dict[str, msgspec.Raw]
@@ -100,7 +66,6 @@ class _Addressed(msgspec.Struct):
 _PROPER = msgspec.json.Decoder(_Proper)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TIMES = msgspec.json.Decoder(_Times)
-_GEOMETRY = msgspec.json.Decoder(_Geometry | None)
 _ADDRESSED = msgspec.json.Decoder(_Addressed)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -188,7 +153,7 @@ def _value(members: Mapping[str, msgspec.Raw], name: str) -> Any:
 
 def _box(members: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
     """The box of an item that has a geometry and no box."""
-    geometry = _GEOMETRY.decode(members.get("geometry", b"null"))
+    geometry = GEOJSON.decode(members.get("geometry", b"null"))
     if geometry is None or _value(members, "bbox") is not None:
         return {}
     try:

@@ -15,6 +15,7 @@ from cscale.discovery.hub.translation import BAR, PRODUCT
 from cscale.discovery.products import Identity, forms_of, identify, place, span_of
 from cscale.errors import BadInput
 from cscale.stac.evaluation import Value, matcher, order_key, sort_value, sortable
+from cscale.stac.geometry import GEOJSON
 from cscale.stac.items import item_times, property_value
 from cscale.stac.search import SearchRequest
 
@@ -38,40 +39,6 @@ class _Head(msgspec.Struct):
 
 
 _HEAD = msgspec.json.Decoder(_Head)
-
-_Position = Annotated[list[float], msgspec.Meta(min_length=2)]
-
-
-class _Point(msgspec.Struct, tag_field="type", tag="Point"):
-    coordinates: _Position
-
-
-class _MultiPoint(msgspec.Struct, tag_field="type", tag="MultiPoint"):
-    coordinates: list[_Position]
-
-
-class _LineString(msgspec.Struct, tag_field="type", tag="LineString"):
-    coordinates: list[_Position]
-
-
-class _MultiLineString(msgspec.Struct, tag_field="type", tag="MultiLineString"):
-    coordinates: list[list[_Position]]
-
-
-class _Polygon(msgspec.Struct, tag_field="type", tag="Polygon"):
-    coordinates: list[list[_Position]]
-
-
-class _MultiPolygon(msgspec.Struct, tag_field="type", tag="MultiPolygon"):
-    coordinates: list[list[list[_Position]]]
-
-
-class _Several(msgspec.Struct, tag_field="type", tag="GeometryCollection"):
-    geometries: list["_Geometry"]
-
-
-_Geometry = _Point | _MultiPoint | _LineString | _MultiLineString | _Polygon | _MultiPolygon | _Several
-_GEOMETRY = msgspec.json.Decoder(_Geometry | None)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadInput)
 
 
@@ -110,7 +77,7 @@ class Reading:
         for raw in features:
             try:
                 head = _HEAD.decode(raw)
-                _GEOMETRY.decode(head.geometry)
+                GEOJSON.decode(head.geometry)
                 moment = item_times({"properties": head.properties | head.place})[0]
                 matches = accepts(head, raw)
             except _UNREADABLE:
