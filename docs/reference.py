@@ -12,6 +12,7 @@ import typer.main
 
 from cscale.app import HubConfig, SiteConfig
 from cscale.cli import app
+from cscale.identity.issuer import IssuerSettings
 from cscale.stac.api.about.openapi import document
 
 
@@ -77,9 +78,10 @@ def _parameter(command: str, parameter: Any) -> tuple[str, str]:
 
 
 def configuration_page() -> str:
-    """The members of both configuration files."""
+    """The members of the configuration files."""
     parts = ["# Configuration", CONFIGURATION]
-    for title, model in (("A site's file", SiteConfig), ("A hub's file", HubConfig)):
+    files = (("A site's file", SiteConfig), ("A hub's file", HubConfig), ("An issuer's file", IssuerSettings))
+    for title, model in files:
         schema = model.model_json_schema()
         parts += [f"## {title}", _table(schema, title)]
         for name, inner in schema.get("$defs", {}).items():

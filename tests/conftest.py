@@ -1,6 +1,7 @@
 """What all tests share: no network but this machine's own loopback."""
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,17 @@ from hypothesis import HealthCheck, settings
 # These machines are shared and noisy: a slow example is no failure.
 settings.register_profile("cscale", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cscale")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the tester has in their environment, and their logins, do not count."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [each for each in os.environ if each.startswith("CSCALE_")]:
+            patch.delenv(name)
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+        yield
 
 
 def _is_loopback(host: str) -> bool:

@@ -125,6 +125,8 @@ class Federation:
         return next(service for service in self._services if service.name == name)
 
     def site(self, name: str, port: int = 0, **told: Any) -> Service:
+        """A site whose data is open, unless its policies say otherwise."""
+        told.setdefault("policies", {"default": {"data": {"access": "open"}}})
         return self._start("site", name, port, {"site": {"id": name, "title": name.title()}, **told})
 
     def hub(self, name: str, members: Sequence[Mapping[str, Any]], port: int = 0, **more: Any) -> Service:

@@ -73,7 +73,14 @@ def federated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federated]:
             write_scene(folder / site / "data" / f"scene_{day}.tif", int(day[-2:]))
         config = folder / f"{site}.yaml"
         config.write_text(
-            json.dumps({"site": {"id": site, "url": url}, "state": site, "data": {"d": f"{site}/data"}})
+            json.dumps(
+                {
+                    "site": {"id": site, "url": url},
+                    "state": site,
+                    "data": {"d": f"{site}/data"},
+                    "policies": {"default": {"data": {"access": "open"}}},
+                }
+            )
         )
         cscale("ingest", str(folder / site / "data"), "--config", str(config), "--collection", f"{site}-own")
         servers.append(serve("site", config))

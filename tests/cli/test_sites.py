@@ -39,7 +39,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Federatio
     port = free_port()
     about = {"id": "alpha", "title": "Alpha", "url": f"http://127.0.0.1:{port}"}
     config = folder / "alpha.yaml"
-    config.write_text(json.dumps({"site": about, "state": "./alpha", "data": {"scenes": "./scenes"}}))
+    told = {"site": about, "state": "./alpha", "data": {"scenes": "./scenes"}}
+    config.write_text(json.dumps(told | {"policies": {"default": {"data": {"access": "open"}}}}))
     taken = [CSCALE, "ingest", str(data), "--config", str(config), "--collection", "scenes"]
     subprocess.run(taken, check=True, capture_output=True, timeout=120)
     alpha = Service("site", config, port)

@@ -46,7 +46,11 @@ def test_the_commands_answer_what_the_readme_shows(demo: int, tmp_path: Path) ->
     with reading(tmp_path / "home", f"http://127.0.0.1:{demo}") as reader:
         for language, content in blocks(ROOT / "README.md"):
             reader.folder = ROOT
-            here = content.replace("8300", str(demo)).replace("8311", str(demo + 11)).replace("/tmp/scenes", str(tmp_path))
+            here = (
+                content.replace("8300", str(demo))
+                .replace("8311", str(demo + 11))
+                .replace("/tmp/scenes", str(tmp_path))
+            )
             if language == "python":
                 reader.python(here)
             elif language == "text":

@@ -1,12 +1,16 @@
 """The configuration files of sites and hubs; each room types its own section."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from cscale.archive.holdings import Holdings
 from cscale.catalogue import Catalogue, SqliteStore, Store
+from cscale.catalogue.holdings import SqliteHoldings
 from cscale.catalogue.queryables import COLUMNS, Kind
 from cscale.federation import About, Member, Policy
+from cscale.federation.marking import open_id
 from cscale.identity.settings import Identity
 from cscale.identity.tokens import Verifier
 from cscale.net.signing import shared_secret
@@ -30,7 +34,6 @@ class ServiceConfig(Section):
         if str(state).startswith(_POSTGRESQL):
             return str(state)
         return _below(Path(state), info)
-
 
     def verifier(self, secret: bytes) -> Verifier | None:
         """What checks tokens, if anybody's are taken.
@@ -84,6 +87,26 @@ class SiteConfig(ServiceConfig):
         """The catalogue, open for searches: the caller's to close."""
         store = self.store
         return store.source(data_url=f"{self.site.url}/data", secret=store.secret())
+
+    def open_holdings(self) -> Holdings:
+        """What tells which collection a served file belongs to: the caller's to close."""
+        if isinstance(self.state, Path):
+            return SqliteHoldings(self.state, self.data_url)
+        from cscale.catalogue.holdings.postgresql import PostgresHoldings  # as of the catalogue
+
+        return PostgresHoldings(self.state, self.data_url)
+
+    @property
+    def data_url(self) -> str:
+        """The address under which the site serves its files."""
+        return f"{self.site.url}/data"
+
+    @property
+    def schemes(self) -> dict[str, Any]:
+        """How to log in, as items tell it."""
+        issuers = self.identity.issuers if self.identity else ()
+        named = [(each.provider or f"oidc{n or ''}", each.issuer) for n, each in enumerate(issuers)]
+        return open_id(dict(named))
 
     def without_column(self) -> list[str]:
         """The queryables that the catalogue has no column for as yet, or one of another kind."""

@@ -93,7 +93,7 @@ def hub_app(config: HubConfig, metrics: Metrics | None = None) -> ASGIApp:
     ]
     background += [lambda: keep_harvesting(due)] if due else []
     routes = [*discovery_api.routes(config.sites, health.standing), *telemetry.routes(counted)]
-    app = service_app(config.federation, source, front, routes, close, source, background)
+    app = service_app(config.federation, source, front, routes, close, source, background, config.identity)
     return telemetry.RequestId(telemetry.Counted(Authenticated(app, verifier), counted))
 
 

@@ -19,6 +19,8 @@ from starlette.routing import BaseRoute, Route
 
 from cscale.errors import CscaleError
 from cscale.federation import About
+from cscale.identity.api import protected_resource
+from cscale.identity.settings import Identity
 from cscale.net.responses import error_response, reply
 from cscale.net.via import Via
 from cscale.portal import Front
@@ -40,6 +42,7 @@ def service_app(
     close: Callable[[], Awaitable[None]],
     aggregates: Aggregates | None = None,
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
+    identity: Identity | None = None,
 ) -> Starlette:
     """The application of a service: its STAC API, its pages, its health.
 
@@ -51,6 +54,7 @@ def service_app(
         close: Called once, when it ends.
         aggregates: What counts, where it does.
         background: What goes on beside requests until the end.
+        identity: Whose tokens are taken.
     """
     service = stac_api.Service(about.id, about.name, about.description or about.name, f"{about.url}{STAC}")
 
@@ -77,6 +81,7 @@ def service_app(
             *stac_api.routes(source, service, STAC, aggregates=aggregates),
             *portal_api.routes(source, front),
             Route("/health", health, methods=["GET"]),
+            protected_resource(about.url, identity),
             *more,
         ],
         middleware=[
@@ -89,6 +94,8 @@ def service_app(
                     "ETag",
                     "Link",
                     "X-Request-Id",
+                    "Retry-After",
+                    "WWW-Authenticate",
                     "Content-Range",
                     "Accept-Ranges",
                     "Content-Length",

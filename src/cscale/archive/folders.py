@@ -67,9 +67,7 @@ class Folders:
             else:
                 if opened:
                     return opened
-        raise NotFound(
-            f"no file {relative_path[:200]!r} in {name[:80]!r} here; take addresses of files from items"
-        )
+        raise not_here(name, relative_path)
 
     def open_cached(self, name: str, relative_path: str) -> OpenFile | None:
         """Open as `open` does, but only if that is done at once; None says nothing but: ask `open`."""
@@ -80,6 +78,21 @@ class Folders:
                 return OpenFile(io.FileIO(descriptor, "rb"), os.fstat(descriptor))
         return None
 
+    def canonical(self, address: str) -> str | None:
+        """The address that `locate` gives for what an address leads to by links; None if that is not served.
+
+        Args:
+            address: `folder/path/in/it`; nothing need be there.
+        """
+        name, _, path = address.partition("/")
+        root = self._roots.get(name)
+        if root is None or not _is_plain(path):
+            return None
+        try:
+            return self.locate(Path(root + path))
+        except OSError:  # links in a circle
+            return None
+
     def locate(self, path: Path) -> str | None:
         """The address `folder/path/in/it` under which a local file is served, None if it is not."""
         real = os.path.realpath(path)
@@ -88,6 +101,13 @@ class Folders:
             return None
         root, name = max(within, key=lambda found: len(found[0]))
         return f"{name}/{real.removeprefix(root)}"
+
+
+def not_here(name: str, relative_path: str) -> NotFound:
+    """The error for what is not served, whatever the reason: none is told."""
+    return NotFound(
+        f"no file {relative_path[:200]!r} in {name[:80]!r} here; take addresses of files from items"
+    )
 
 
 def percent_encoded(address: str) -> str:

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from cscale.cli import demo, export, get, harvest, ingest, migrate, search, serve, sites
+from cscale.cli import demo, export, get, harvest, ingest, login, migrate, search, serve, sites
 from cscale.cli.output import stop_on_errors
 
 app = typer.Typer(
@@ -27,6 +27,9 @@ app.command("harvest")(harvest.harvest)
 app.command("migrate")(migrate.migrate)
 app.command("search")(search.search)
 app.command("get")(get.get)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
+app.command("whoami")(login.whoami)
 app.add_typer(sites.app, name="sites")
 
 

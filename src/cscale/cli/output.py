@@ -18,7 +18,9 @@ DONE, FAILED, WRONG_USAGE, SITES_MISSING = 0, 1, 2, 3
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 HubUrl = Annotated[
     str | None,
-    typer.Option("--hub", metavar="URL", help="The hub to ask. Default: $CSCALE_HUB, else this machine's."),
+    typer.Option(
+        "--hub", metavar="URL", help="The hub to ask. Default: $CSCALE_HUB, the last login's, this machine's."
+    ),
 ]
 
 out = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from cscale.cli.output import err
+from cscale.errors import BadConfiguration
 
 
 class Role(StrEnum):
@@ -16,6 +17,7 @@ class Role(StrEnum):
 
     hub = "hub"
     site = "site"
+    issuer = "issuer"
 
 
 class LogForm(StrEnum):
@@ -26,7 +28,7 @@ class LogForm(StrEnum):
 
 
 def serve(
-    role: Annotated[Role, typer.Argument(help="Whether the file configures a hub or a site.")],
+    role: Annotated[Role, typer.Argument(help="What the file configures: a hub, a site, or an issuer.")],
     config: Annotated[Path, typer.Option(metavar="FILE", help="The configuration, YAML.")],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
@@ -35,10 +37,15 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the work.")] = 1,
     log: Annotated[LogForm, typer.Option(help="The form of log lines.")] = LogForm.text,
 ) -> None:
-    """Serve a hub or a site until Ctrl-C.
+    """Serve a hub, a site, or an issuer to try logins out with, until Ctrl-C.
 
     Example: cscale serve site --config site.yaml --port 8311 --workers 4
     """
+    if role is Role.issuer:
+        if workers != 1:
+            raise typer.BadParameter("an issuer is one process", param_hint="--workers")
+        _serve_issuer(config, host, port, log)
+        return
     from cscale.app import HubConfig, SiteConfig, hub_app, site_app  # only servers need it
     from cscale.net.server import check_free, run
     from cscale.net.telemetry.logs import configure
@@ -71,3 +78,22 @@ def serve(
             started,
         )
     raise typer.Exit(status)
+
+
+def _serve_issuer(config: Path, host: str, port: int | None, log: LogForm) -> None:
+    try:
+        from cscale.identity.issuer import IssuerSettings, serve
+    except ModuleNotFoundError as error:
+        raise BadConfiguration(f"an issuer needs {error.name}: pip install 'cscale[issuer]'") from error
+    from cscale.net.telemetry.logs import configure
+    from cscale.settings import load
+
+    configure(log.value)
+    settings = load(config, IssuerSettings)
+    about = settings.issuer
+    listening = port or urlsplit(about.url).port or 8000
+
+    def started() -> None:
+        err.print(f"{about.title}: {about.url}, listening on {host} port {listening}; Ctrl-C ends it")
+
+    serve(settings, host, listening, started)

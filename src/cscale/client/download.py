@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ async def download(
     asset: Mapping[str, Any],
     to: Path,
     progress: Callable[[int, int | None], None],
+    token_for: Callable[[str], Awaitable[str | None]] | None = None,
 ) -> Download:
     """Download an asset.
 
@@ -57,6 +58,7 @@ async def download(
         asset: A STAC asset with `href`, and `file:checksum` and `file:size` where known.
         to: The file to make; one that exists is replaced once the new one is verified.
         progress: Called with the bytes that have arrived and, where known, are to arrive.
+        token_for: The token to send to an address, if any.
 
     Raises:
         SiteError: If the site does not send it whole.
@@ -73,7 +75,7 @@ async def download(
     try:
         size = 0
         with aside.open("xb") as file:
-            async with http.stream(href) as (length, chunks):
+            async with http.stream(href, token_for) as (length, chunks):
                 expected = length if length is not None else asset.get("file:size")
                 async for chunk in chunks:
                     file.write(chunk)

@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 
 from cscale.client.download import Download, download
+from cscale.client.login import Credentials, last_hub
 from cscale.client.loop import LoopThread
 from cscale.errors import CscaleError, NotFound, SiteError
 from cscale.net.http import Answer, HttpPool
@@ -19,8 +20,8 @@ _PAGE = 250
 
 
 def default_hub() -> str:
-    """The hub that is asked when none is named: `CSCALE_HUB`, else the one on this machine."""
-    return os.environ.get("CSCALE_HUB") or DEFAULT_HUB
+    """The hub that is asked when none is named: `CSCALE_HUB`, else the last login's, else this machine's."""
+    return os.environ.get("CSCALE_HUB") or last_hub() or DEFAULT_HUB
 
 
 @dataclass
@@ -64,6 +65,7 @@ class Federation:
         self.url = (url or default_hub()).rstrip("/")
         self._loop = LoopThread()
         self._http = HttpPool()
+        self._credentials = Credentials(self.url)
 
     def __enter__(self) -> Self:
         return self
@@ -139,11 +141,13 @@ class Federation:
         progress: Callable[[int, int | None], None] = lambda _done, _size: None,
     ) -> Download:
         """Download an asset and verify its checksum; see `cscale.client.download.download`."""
-        return self._loop.run(download(self._http, asset, to, progress))
+        return self._loop.run(download(self._http, asset, to, progress, self._credentials.token_for))
 
     async def _json(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        token = await self._credentials.token_for(self.url + path)
+        headers = {"authorization": f"Bearer {token}"} if token else {}
         try:
-            answer = await self._http.request(method, self.url + path, json_body=body)
+            answer = await self._http.request(method, self.url + path, json_body=body, headers=headers)
         except SiteError as error:
             raise SiteError(
                 f"{self.url}: {error}; is it the address of a hub? (--hub, CSCALE_HUB)"
@@ -159,6 +163,8 @@ def _checked(url: str, answer: Answer) -> dict[str, Any]:
     if answer.status == 200 and isinstance(body, dict):
         return body
     said = body.get("description") if isinstance(body, dict) else None
+    if answer.status == 401:
+        said = f"{said or 'it wants to know who asks'}; log in: cscale login --hub {url}"
     raise (CscaleError if answer.status == 400 else SiteError)(
         f"{url}: {said or f'answered {answer.status}'}"
     )

@@ -1,6 +1,6 @@
 """Who may do what under a policy: pure, and every decision says why and what to do."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,13 +11,6 @@ Action = Literal["metadata", "data"]
 """Finding a collection's items, or reading their data."""
 Need = Literal["login", "entitlement", "licence"]
 """What is lacking: being logged in, a group or a right, a licence that has to be accepted."""
-Holds = Callable[[Collection[str], Collection[str]], bool]
-"""Whether the entitlements that somebody has hold any one of those that are required."""
-
-
-def exactly(held: Collection[str], required: Collection[str]) -> bool:
-    """`Holds` that compares entitlements as they are written."""
-    return not set(held).isdisjoint(required)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +28,7 @@ class Decision:
     needs: Need | None = None
 
 
-def decide(
-    policy: Policy,
-    caller: Caller,
-    action: Action,
-    *,
-    holds: Holds = exactly,
-    accepted: Collection[str] = (),
-) -> Decision:
+def decide(policy: Policy, caller: Caller, action: Action, *, accepted: Collection[str] = ()) -> Decision:
     """Whether a caller may find the items of a collection, or read their data.
 
     Who may not find a collection's items may not read their data either.
@@ -51,17 +37,16 @@ def decide(
         policy: The collection's.
         caller: Who asks.
         action: For what.
-        holds: How entitlements are compared.
         accepted: The ids of the licences that the caller has accepted.
     """
-    found = _by_level(policy.metadata, "metadata", policy.data, caller, holds)
+    found = _by_level(policy.metadata, "metadata", policy.data, caller)
     if not found.allowed or action == "metadata":
         return found
-    found = _by_level(policy.data.access, "data", policy.data, caller, holds)
+    found = _by_level(policy.data.access, "data", policy.data, caller)
     return _with_licence(policy.data, caller, accepted, found) if found.allowed else found
 
 
-def _by_level(level: str, what: str, access: Access, caller: Caller, holds: Holds) -> Decision:
+def _by_level(level: str, what: str, access: Access, caller: Caller) -> Decision:
     if level == "open":
         return Decision(allowed=True, reason=f"the {what} is open to all")
     if level == "entitled" and not access.entitlements:
@@ -80,7 +65,7 @@ def _by_level(level: str, what: str, access: Access, caller: Caller, holds: Hold
         )
     if level == "authenticated":
         return Decision(allowed=True, reason=f"the {what} is for all who are logged in, as you are")
-    if holds(caller.entitlements, access.entitlements):
+    if caller.holds(access.entitlements):
         return Decision(allowed=True, reason=f"you have an entitlement that opens the {what}")
     wanted = " or ".join(access.entitlements)
     return Decision(
@@ -131,16 +116,14 @@ def first_refused(decisions: Iterable[Decision]) -> Decision:
     return next((each for each in every if not each.allowed), every[0])
 
 
-def hidden_collections(
-    policies: Policies, caller: Caller, collections: Iterable[str], *, holds: Holds = exactly
-) -> set[str]:
+def hidden_collections(policies: Policies, caller: Caller, collections: Iterable[str]) -> set[str]:
     """Those of some collections whose items a caller may not find."""
     seen: dict[int, bool] = {}  # most collections share the default
     hidden = set()
     for name in collections:
         policy = policies.of(name)
         if id(policy) not in seen:
-            seen[id(policy)] = decide(policy, caller, "metadata", holds=holds).allowed
+            seen[id(policy)] = decide(policy, caller, "metadata").allowed
         if not seen[id(policy)]:
             hidden.add(name)
     return hidden

@@ -10,8 +10,9 @@ from cscale.settings import Section
 DEFAULT = "default"
 """The name under which the policy of all collections stands that have none of their own."""
 
-Entitlement = Annotated[str, Field(pattern=r"^urn:[A-Za-z0-9][A-Za-z0-9-]{0,31}:\S{1,1000}$")]
-"""A group or a right as a URN (AARC-G069): `urn:mace:egi.eu:group:VO:role=member#authority`."""
+Entitlement = Annotated[str, Field(pattern=r"^\S{1,1000}$")]
+"""A group or a right as a URN (AARC-G069): `urn:mace:egi.eu:group:VO:role=member#authority`; or the plain
+name of a group, where the issuer tells no URNs."""
 
 
 class Licence(Section):

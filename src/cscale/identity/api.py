@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cscale.identity.caller import ANONYMOUS, Caller
 from cscale.identity.refusals import IssuerUnavailable, TokenRefused
+from cscale.identity.settings import IdentityConfig
 from cscale.identity.tokens.verifier import Verifier
 
 log = logging.getLogger("cscale.identity")
@@ -46,6 +48,26 @@ def challenge(error: str | None = None, description: str | None = None) -> str:
     told = {"error": error, "error_description": description}
     said = [f'{name}="{_UNQUOTED.sub("?", value)[:300]}"' for name, value in told.items() if value]
     return f'Bearer realm="cscale"{"".join(f", {each}" for each in said)}'
+
+
+def protected_resource(url: str, identity: IdentityConfig | None) -> Route:
+    """Where clients learn which logins a service takes (RFC 9728).
+
+    Args:
+        url: The service's address.
+        identity: Whose tokens are taken; None: nobody's.
+    """
+    issuers = identity.issuers if identity else ()
+    told: dict[str, Any] = {"resource": url, "bearer_methods_supported": ["header"]}
+    if issuers:
+        told["authorization_servers"] = [each.issuer for each in issuers]
+        told["cscale_clients"] = {each.issuer: each.login_client for each in issuers}
+    content = msgspec.json.encode(told)
+
+    async def answer(_: Request) -> Response:
+        return Response(content, media_type="application/json", headers={"cache-control": "max-age=300"})
+
+    return Route("/.well-known/oauth-protected-resource", answer, methods=["GET"])
 
 
 class Authenticated:

@@ -63,6 +63,8 @@ class TrustedIssuer(Section):
     introspect: Literal["never", "opaque", "always"] = "never"
     """Which tokens the issuer is asked about (RFC 7662): `opaque` ones, that say nothing themselves, or
     `always`, so that a revoked token is refused before it ends."""
+    login_client: Annotated[str, Field(pattern=r"^[!-~]{1,255}$")] = "cscale"
+    """The public client under which `cscale login` is registered there."""
     userinfo: bool = True
     """Whether the issuer's userinfo is read where a token says nothing of entitlements."""
     delay: float = Field(60, ge=0, le=3600)

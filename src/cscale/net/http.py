@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
 import aiohttp
@@ -19,6 +19,8 @@ MAX_ANSWER = 64 * 1024 * 1024
 """The longest answer that is read, in bytes, uncompressed."""
 _CONNECTIONS_A_HOST = 32
 _CHUNK = 1 << 18
+_REDIRECTS = 5
+_LEADS_ON = frozenset({301, 302, 303, 307, 308})
 _CODINGS = "zstd, gzip, deflate" if HAS_ZSTD else "gzip, deflate"
 """Services have zstd, which costs them and those they ask a third of gzip; the client need not."""
 
@@ -147,18 +149,35 @@ class HttpPool:
         raise failed  # out here, it does not take along what tells all that was sent, token included
 
     @asynccontextmanager
-    async def stream(self, url: str) -> AsyncIterator[tuple[int | None, AsyncIterator[bytes]]]:
-        """Read a file as it arrives: its length if known, and its bytes. Redirects are followed.
+    async def stream(
+        self, url: str, token_for: Callable[[str], Awaitable[str | None]] | None = None
+    ) -> AsyncIterator[tuple[int | None, AsyncIterator[bytes]]]:
+        """Read a file as it arrives: its length if known, and its bytes.
+
+        Redirects are followed, each with the token that is for where it leads, if there is one.
+
+        Args:
+            url: Where it is.
+            token_for: The token to send to an address; left out: none to any.
 
         Raises:
-            SiteError: If it is not there, or breaks off.
+            SiteError: If it is not there, or breaks off, or is nowhere but out of TLS.
         """
         try:
-            async with self._open().get(
-                address_of(url), headers={"accept-encoding": "identity"}, max_redirects=5
-            ) as response:
-                if response.status != 200:
-                    raise SiteError(f"{url}: answered {response.status}")
+            async with AsyncExitStack() as stack:
+                place, response = address_of(url), None
+                for _ in range(_REDIRECTS + 1):
+                    headers = {"accept-encoding": "identity"}
+                    if token_for is not None and (token := await token_for(str(place))):
+                        headers["authorization"] = f"Bearer {token}"
+                    asked = self._open().get(place, headers=headers, allow_redirects=False)
+                    response = await stack.enter_async_context(asked)
+                    location = response.headers.get("location")
+                    if response.status not in _LEADS_ON or location is None:
+                        break
+                    place = _led_on(place, location)
+                if response is None or response.status != 200:
+                    raise SiteError(f"{url}: {_status_said(response)}")
                 yield response.content_length, response.content.iter_chunked(_CHUNK)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise SiteError(f"{url}: {_said(error)}") from error
@@ -196,6 +215,27 @@ def address_of(url: str | URL) -> URL:
     if isinstance(url, URL):
         return url
     return URL(url, encoded=re.fullmatch("[!-~]+", url) is not None)
+
+
+def _led_on(place: URL, location: str) -> URL:
+    """Where a redirect leads, on the web, and not out of TLS.
+
+    Raises:
+        ValueError: If it leads elsewhere.
+    """
+    there = place.join(address_of(location)).with_fragment(None)
+    if there.scheme not in ("http", "https") or not there.raw_host:
+        raise ValueError("it redirects to what is no address on the web")
+    if (place.scheme, there.scheme) == ("https", "http"):
+        raise ValueError("it redirects from https to http, where anyone could answer in its name")
+    return there.with_user(None)
+
+
+def _status_said(response: aiohttp.ClientResponse | None) -> str:
+    if response is None or response.status in _LEADS_ON:
+        return f"it redirects more than {_REDIRECTS} times"
+    more = {401: "; log in first: cscale login", 403: "; whoever asked may not read it"}
+    return f"answered {response.status}{more.get(response.status, '')}"
 
 
 class _Failed(Exception):

@@ -90,7 +90,7 @@ async def reply(
     """
     coding = _coding(request.headers.get("accept-encoding", "")) if len(body) >= _COMPRESS_FROM else ""
     etag = f'"{xxhash.xxh3_64_hexdigest(body)}{"-" if coding else ""}{coding}"'
-    out = {"etag": etag, "vary": "accept, accept-encoding", **(headers or {})}
+    out = {"etag": etag, "vary": "accept, accept-encoding, authorization", **(headers or {})}
     if request.method in ("GET", "HEAD") and _matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=out)
     if coding:

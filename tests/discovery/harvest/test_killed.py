@@ -92,6 +92,8 @@ async def test_a_harvest_that_is_killed_goes_on_where_it_was(state: str, site: F
     kept = Kept(StacApi(Endpoint(kind="stac-api", url=url), http), own_shelf(state))
     try:
         found = await kept_items(kept)
+        for item in found.values():
+            assert item.pop("federation:policy")["data"] == "open", "what the site says of it is kept, too"
         assert found == {("c", item["id"]): as_kept(item) for item in map(scene, range(ITEMS))}
         page = await kept.search(ANONYMOUS, SearchRequest(limit=1), None)
         assert page.matched == ITEMS

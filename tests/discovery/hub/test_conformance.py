@@ -33,9 +33,13 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, 
 class HubTests(ItemSourceTests):
     def same_item(self, expected: Item, got: Item) -> bool:
         """A hub tells where each copy lies, and links to it."""
-        shown = {name: value for name, value in got.items() if name != "federation:sites"}
+        shown = {name: value for name, value in got.items() if name not in ADDED}
         shown["links"] = [link for link in own_links(got) if link["rel"] != "alternate"]
         return super().same_item(expected, shown)
+
+
+ADDED = ("federation:sites", "federation:policy")
+"""What a federation, and a site with its policy, say beside an item's own members."""
 
 
 class TestOverArchivesInThisProcess(HubTests):
